@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/base/io.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "harness/base/guard.h"
+#include "harness/base/mem.h"
+
+enum { IO_CHUNK = 32 * 1024, IO_DEPTH_MAX = 4096 };
+
+int io_read_file(int dirfd, const char *path, size_t max, struct buf *ret, struct err *e)
+{
+	GUARD(fd) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return ERR(e, errno, "open '%s'", path);
+	GUARD(mem) char *chunk = mem_alloc(IO_CHUNK);
+	size_t total = 0;
+	for (;;) {
+		ssize_t n = read(fd, chunk, IO_CHUNK);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ERR(e, errno, "read '%s'", path);
+		if (n == 0)
+			return 0;
+		total += (size_t)n;
+		if (total > max)
+			return ERR(e, EFBIG, "read '%s': more than %zu bytes", path, max);
+		buf_add(ret, chunk, (size_t)n);
+	}
+}
+
+int io_write_all(int fd, const void *data, size_t len, struct err *e)
+{
+	const char *p = data;
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ERR(e, errno, "write");
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int write_and_sync(int dirfd, const char *temp, const void *data, size_t len, struct err *e,
+			  mode_t mode)
+{
+	GUARD(fd) int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd < 0)
+		return ERR(e, errno, "create '%s'", temp);
+	if (io_write_all(fd, data, len, e) < 0)
+		return err_prefix(e, "'%s'", temp);
+	if (fsync(fd) < 0)
+		return ERR(e, errno, "fsync '%s'", temp);
+	return 0;
+}
+
+int io_write_file(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+		  struct err *e)
+{
+	GUARD(mem) char *temp = mem_printf("%s.new-%d", path, (int)getpid());
+	if (write_and_sync(dirfd, temp, data, len, e, mode) < 0) {
+		(void)unlinkat(dirfd, temp, 0);
+		return -1;
+	}
+	if (renameat(dirfd, temp, dirfd, path) < 0) {
+		(void)ERR(e, errno, "rename '%s' to '%s'", temp, path);
+		(void)unlinkat(dirfd, temp, 0);
+		return -1;
+	}
+	return 0;
+}
+
+int io_write_knob(int dirfd, const char *path, const char *text, struct err *e)
+{
+	GUARD(fd) int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return ERR(e, errno, "open '%s'", path);
+	size_t len = strlen(text);
+	if (write(fd, text, len) != (ssize_t)len)
+		return ERR(e, errno, "write '%s' to '%s'", text, path);
+	return 0;
+}
+
+int io_mkdirs(const char *path, mode_t mode, struct err *e)
+{
+	GUARD(mem) char *p = mem_strdup(path);
+	for (char *s = p + 1;; s++) {
+		if (*s != '/' && *s != '\0')
+			continue;
+		bool last = *s == '\0';
+		*s = '\0';
+		if (mkdir(p, mode) < 0 && errno != EEXIST)
+			return ERR(e, errno, "make folder '%s'", p);
+		if (last)
+			break;
+		*s = '/';
+	}
+	struct stat st;
+	if (stat(path, &st) < 0)
+		return ERR(e, errno, "look at '%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return ERR(e, ENOTDIR, "make folder '%s'", path);
+	return 0;
+}
+
+/* Depth first, one descriptor a level: the deepest tree is bounded by the descriptor limit. */
+static int remove_at(int dirfd, const char *name, dev_t dev, unsigned depth, struct err *e)
+{
+	struct stat st;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : ERR(e, errno, "look at '%s'", name);
+	if (!S_ISDIR(st.st_mode)) {
+		if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+			return ERR(e, errno, "remove '%s'", name);
+		return 0;
+	}
+	if (st.st_dev != dev)
+		return ERR(e, EXDEV, "remove '%s': a mount is still there", name);
+	if (depth > IO_DEPTH_MAX)
+		return ERR(e, ELOOP, "remove '%s': deeper than %d levels", name, IO_DEPTH_MAX);
+
+	GUARD(fd) int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return ERR(e, errno, "open folder '%s'", name);
+	GUARD(dir) DIR *d = fdopendir(fd);
+	if (d == NULL)
+		return ERR(e, errno, "open folder '%s'", name);
+	int own = take_fd(&fd);
+	for (struct dirent *de; (de = readdir(d)) != NULL;) {
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
+			continue;
+		if (remove_at(own, de->d_name, dev, depth + 1, e) < 0)
+			return -1;
+	}
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return ERR(e, errno, "remove folder '%s'", name);
+	return 0;
+}
+
+int io_remove_tree(int dirfd, const char *path, struct err *e)
+{
+	struct stat st;
+	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : ERR(e, errno, "look at '%s'", path);
+	return remove_at(dirfd, path, st.st_dev, 0, e);
+}
