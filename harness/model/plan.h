@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plan: a scenario with its names resolved, its numbers parsed and its defaults filled in.
+ * Compiled once, then constant; everything in it lives in one arena.
+ */
+#ifndef BACKOUT_MODEL_PLAN_H
+#define BACKOUT_MODEL_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/base/err.h"
+#include "harness/model/kind.h"
+#include "harness/model/outcome.h"
+#include "harness/model/param.h"
+
+enum {
+	PLAN_NODES_MAX = 64,
+	PLAN_STEPS_MAX = 256, /* per list */
+	PLAN_PROBES_MAX = 64,
+	PLAN_FAULTS_MAX = 1024,
+	PLAN_ROLLBACKS_MAX = 16,
+};
+
+enum { PLAN_NO_STEP = -1, PLAN_ANY_STEP = -2 };
+
+struct window_plan {
+	int64_t target;   /* first patch step to healthy; ns */
+	int64_t recovery; /* strike to healthy; ns */
+	int64_t settle;   /* length of the healthy interval; ns */
+	int64_t give_up;  /* after the rollback's end: how long to wait for healthy; ns */
+};
+
+struct file_plan {
+	const char *dest; /* key: absolute path in the node */
+	const char *from; /* path on this host (resolved), or NULL */
+	const char *text; /* literal content, or NULL */
+	int mode;         /* -1: the source's */
+};
+
+struct probe_plan {
+	const char *name;
+	const char *node; /* `on` or `from`: where it runs */
+	const struct kind *kind;
+	const void *params;
+	int64_t every, timeout;
+	uint64_t tolerate_failures; /* consecutive failures that still count as holding */
+	int64_t tolerate_for;       /* and for at most this long; 0: no time limit */
+	uint64_t when;              /* bit mask of enum probe_when */
+};
+
+/* clang-format off */
+#define PROBE_WHEN(X) X(BEFORE, "before") X(DURING, "during") X(AFTER, "after")
+enum probe_when {
+#define X(id, text) PROBE_##id,
+	PROBE_WHEN(X)
+#undef X
+};
+/* clang-format on */
+
+struct service_plan {
+	const char *name;
+	const char *run;     /* sh -ec, or NULL */
+	struct strings exec; /* argv, or empty */
+	const char *user;    /* NULL: root */
+	const char *cwd;
+	struct pairs env;
+	const struct probe_plan *ready; /* NULL: ready when started */
+	int64_t timeout;                /* to become ready; ns */
+};
+
+enum root_kind { ROOT_DEBIAN, ROOT_DIR };
+
+struct root_plan {
+	enum root_kind kind;
+	const char *suite;      /* ROOT_DEBIAN */
+	struct strings include; /* ROOT_DEBIAN: packages, "name" or "name=version" */
+	const char *dir;        /* ROOT_DIR: resolved path */
+};
+
+struct limits_plan {
+	uint64_t memory; /* bytes; 0: none */
+	uint64_t pids;   /* 0: none */
+	double cpu;      /* percent of one processor; 0: none */
+};
+
+struct node_plan {
+	const char *name;
+	struct root_plan root;
+	struct addr4 address;
+	uint64_t rate; /* bytes per second, each way; 0: unlimited */
+	struct limits_plan limits;
+	struct list files;    /* struct file_plan, sorted by dest */
+	struct strings setup; /* sh -ec commands, run once into a cached layer */
+	struct list services; /* struct service_plan, in the file's order */
+};
+
+struct step_plan {
+	const char *name;
+	const char *node;
+	const char *run;     /* sh -ec, or NULL */
+	struct strings exec; /* argv, or empty */
+	int64_t timeout;
+	bool may_fail;
+	struct pairs env;
+	const char *user; /* NULL: root */
+	const char *cwd;  /* NULL: / */
+};
+
+struct rollback_plan {
+	const char *name;
+	struct step_plan *steps;
+	size_t step_count;
+};
+
+/* clang-format off */
+#define PLAN_UNTIL(X) X(DURATION, "duration") X(STEP_END, "step_end") X(ROLLBACK, "rollback") \
+	X(ROLLBACK_END, "rollback_end")
+enum plan_until {
+#define X(id, text) UNTIL_##id,
+	PLAN_UNTIL(X)
+#undef X
+};
+/* clang-format on */
+
+struct fault_plan {
+	const char *name;
+	const char *slug; /* unique, fit for a folder name */
+	const struct kind *injector;
+	const void *inject; /* its decoded parameters */
+	const struct kind *trigger;
+	const void *at;   /* its decoded parameters */
+	bool in_rollback; /* the step below is one of the chosen rollback's */
+	int step;         /* index, or PLAN_ANY_STEP */
+	enum plan_until until;
+	int64_t until_ns; /* UNTIL_DURATION */
+	uint64_t expect;  /* bit mask of enum outcome: what passes */
+};
+
+/* clang-format off */
+#define ROLLBACK_WHEN(X) X(STEP_FAILED, "step_failed") X(GOAL_MISSED, "goal_missed") \
+	X(STEADY_LOST, "steady_state_lost")
+enum rollback_when {
+#define X(id, text) WHEN_##id,
+	ROLLBACK_WHEN(X)
+#undef X
+	ROLLBACK_WHEN_COUNT
+};
+/* clang-format on */
+
+/* clang-format off */
+#define IGNORE_COMPARE(X) X(NOTHING, "nothing") X(EXISTENCE, "existence") X(META, "meta")
+enum ignore_compare { /* what is still compared under an ignored path */
+#define X(id, text) COMPARE_##id,
+	IGNORE_COMPARE(X)
+#undef X
+};
+/* clang-format on */
+
+struct ignore_plan {
+	const char *path; /* pattern: * within a name, ** across names, ? one byte */
+	const char *why;
+	int compare; /* enum ignore_compare */
+};
+
+struct also_plan {
+	const char *name, *node, *run; /* its stdout is part of the state */
+};
+
+struct state_plan {
+	struct strings nodes; /* `on`; empty in the file: every node */
+	struct strings masks;
+	struct list ignore; /* struct ignore_plan */
+	struct list also;   /* struct also_plan */
+};
+
+struct plan {
+	const char *title;
+	const char *file; /* the scenario's path as given */
+	const char *dir;  /* its folder */
+	const char *slug; /* for run folders */
+	struct window_plan window;
+	struct node_plan *nodes;
+	size_t node_count;
+	struct probe_plan *steady;
+	size_t steady_count;
+	struct probe_plan *goal;
+	size_t goal_count;
+	struct state_plan state;
+	struct step_plan *patch;
+	size_t patch_count;
+	struct rollback_plan *rollbacks;
+	size_t rollback_count;
+	size_t rollback;        /* the chosen one */
+	uint64_t rollback_when; /* bit mask */
+	struct fault_plan *faults;
+	size_t fault_count;
+	char digest[33]; /* XXH3-128, hex: the texts of the scenario and the files that it includes
+			    or takes variables from */
+};
+
+struct plan_options {
+	const char *rollback;     /* --rollback NAME; NULL: the file's */
+	const struct pairs *vars; /* --var NAME=VALUE; override the file's */
+	/* A run folder's scenario.json: sources on this host (`files`, `dir`) need not exist any
+	 * more. */
+	bool archived;
+};
+
+struct plan_doc; /* the arena and the documents behind a plan */
+
+/* Reads and compiles. Exit 65 with file:line:column for anything wrong in the file, 66-like
+ * reading trouble as 65 too. On success *ret belongs to the caller: plan_free(). */
+int plan_load(struct plan_doc **ret, const char *path, const struct catalog *catalog,
+	      const struct plan_options *options, struct err *e);
+void plan_free(struct plan_doc *d); /* NULL-safe */
+const struct plan *plan_get(const struct plan_doc *d);
+
+const struct node_plan *plan_node(const struct plan *p, const char *name); /* NULL: none */
+/* The effective scenario as JSON text: includes merged, every variable given as a literal, the
+ * chosen rollback named, source files by absolute path. plan_load() of it with `archived` gives
+ * the same plan (but for digest, file, dir). What a run folder's scenario.json holds. */
+struct buf;
+void plan_effective(const struct plan_doc *d, struct buf *out);
+/* The resolved plan as JSON: what plan.json holds. */
+void plan_to_json(const struct plan *p, struct buf *out);
+/* The JSON Schema (2020-12) that the tables imply. */
+void plan_schema(const struct catalog *catalog, struct buf *out);
+
+extern const char *const outcome_expect_names[]; /* fault.expect: the names of enum outcome */
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* The scenario once more, as one file that needs no other. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/guard.h"
+#include "harness/model/plan_parts.h"
+
+static const char *file_at(const struct plan_doc *d, const struct json *v)
+{
+	for (size_t i = 0; i < d->file_count; i++)
+		if (d->files[i].value == v)
+			return d->files[i].path;
+	return NULL;
+}
+
+/* Names of files with the folder written out; a path that is gone stays as it was resolved. */
+static void write_file(struct buf *out, const char *path)
+{
+	GUARD(mem) char *full = realpath(path, NULL);
+	GUARD_BUF struct buf literal = { 0 };
+	for (const char *p = full != NULL ? full : path; *p != '\0'; p++) {
+		buf_putc(&literal, *p);
+		if (p[0] != '{' || p[1] != '{')
+			continue;
+		buf_puts(&literal, "{{{"); /* not the beginning of a variable */
+		p++;
+	}
+	buf_json(out, buf_str(&literal));
+}
+
+static void write_number(struct buf *out, const struct json *v)
+{
+	int64_t whole = 0;
+	if (json_int64(v, &whole))
+		buf_printf(out, "%lld", (long long)whole);
+	else
+		buf_printf(out, "%.17g", json_number(v));
+}
+
+static void write_value(const struct plan_doc *d, struct buf *out, const struct json *v)
+{
+	bool object = json_type(v) == JSON_OBJECT;
+	const char *file = json_type(v) == JSON_STRING ? file_at(d, v) : NULL;
+	switch (json_type(v)) {
+	case JSON_NULL:
+		buf_puts(out, "null");
+		return;
+	case JSON_BOOL:
+		buf_puts(out, json_bool(v) ? "true" : "false");
+		return;
+	case JSON_NUMBER:
+		write_number(out, v);
+		return;
+	case JSON_STRING:
+		if (file != NULL)
+			write_file(out, file);
+		else
+			buf_json(out, json_string(v));
+		return;
+	default:
+		break;
+	}
+	buf_putc(out, object ? '{' : '[');
+	for (const struct json *m = json_first(v); m != NULL; m = json_next(m)) {
+		buf_puts(out, m != json_first(v) ? "," : "");
+		if (object) {
+			buf_json(out, json_key(m));
+			buf_putc(out, ':');
+		}
+		write_value(d, out, m);
+	}
+	buf_putc(out, object ? '}' : ']');
+}
+
+static void write_vars(const struct plan_doc *d, struct buf *out)
+{
+	buf_putc(out, '{');
+	for (size_t i = 0; i < d->vars.count; i++) {
+		buf_puts(out, i > 0 ? "," : "");
+		buf_json(out, d->vars.items[i].key);
+		buf_putc(out, ':');
+		buf_json(out, d->vars.items[i].value);
+	}
+	buf_putc(out, '}');
+}
+
+void plan_effective(const struct plan_doc *d, struct buf *out)
+{
+	const char *before = "{\n ";
+	for (const struct param *row = plan_top_rows; row->type != PARAM_END; row++) {
+		const struct json *v = NULL;
+		for (size_t i = d->includes ? 2 : 1; i-- > 0;) {
+			const struct json *own = json_get(json_root(d->sources[i].doc), row->name);
+			v = own != NULL ? own : v;
+		}
+		bool rollback = strcmp(row->name, "rollback") == 0;
+		if (strcmp(row->name, "include") == 0 || (v == NULL && !rollback))
+			continue;
+		buf_printf(out, "%s\"%s\": ", before, row->name);
+		before = ",\n ";
+		if (rollback)
+			buf_json(out, d->plan.rollbacks[d->plan.rollback].name);
+		else if (strcmp(row->name, "vars") == 0)
+			write_vars(d, out);
+		else
+			write_value(d, out, v);
+	}
+	buf_puts(out, "\n}\n");
+}

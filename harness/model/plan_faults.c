@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults: what, when, how long, and what may follow. */
+#include <assert.h>
+#include <string.h>
+
+#include "harness/base/guard.h"
+#include "harness/model/plan_parts.h"
+
+#define EDGE_TRIGGER "edge" /* what `at` means when it names no trigger */
+
+struct fault_file {
+	const char *name, *until;
+	const struct json *inject, *at;
+	uint64_t expect;
+};
+
+struct at_file {
+	const char *step;
+};
+
+const char *const outcome_expect_names[] = {
+#define X(id, name, exit, help) name,
+	OUTCOMES(X)
+#undef X
+		NULL,
+};
+
+/* The rows of a single drill's verdict: the others never let a fault pass. */
+static const char *const expect_names[] = {
+	"tolerated", "drifted",  "stuck",    "degraded", "residue",
+	"late",      "restored", "harmless", NULL,
+};
+enum { EXPECT_FIRST = OUTCOME_TOLERATED, EXPECT_COUNT = OUTCOME_HARMLESS - OUTCOME_TOLERATED + 1 };
+static_assert(sizeof(expect_names) / sizeof(expect_names[0]) == EXPECT_COUNT + 1,
+	      "the outcomes from tolerated to harmless, in their order");
+
+static const char *const until_names[] = { "step_end", "rollback", "rollback_end" };
+
+const struct param plan_fault_rows[] = {
+	{ .name = "name",
+	  .type = PARAM_NAME,
+	  .offset = offsetof(struct fault_file, name),
+	  .required = true,
+	  .help = "stands in reports and folder names" },
+	{ .name = "inject",
+	  .type = PARAM_RAW,
+	  .offset = offsetof(struct fault_file, inject),
+	  .required = true,
+	  .schema = "{\"$ref\":\"#/$defs/inject\"}",
+	  .help = "what to break" },
+	{ .name = "at",
+	  .type = PARAM_RAW,
+	  .offset = offsetof(struct fault_file, at),
+	  .schema = "{\"$ref\":\"#/$defs/at\"}",
+	  .help = "when; without it as the first patch step starts" },
+	{ .name = "until",
+	  .type = PARAM_STRING,
+	  .offset = offsetof(struct fault_file, until),
+	  .help = "a duration, step_end, rollback or rollback_end; without it rollback "
+		  "(rollback_end "
+		  "for a fault inside a rollback)" },
+	{ .name = "expect",
+	  .type = PARAM_FLAGS,
+	  .offset = offsetof(struct fault_file, expect),
+	  .names = expect_names,
+	  .def = "restored,harmless,tolerated",
+	  .help = "what passes" },
+	{ 0 },
+};
+
+const struct param plan_at_rows[] = {
+	{ .name = "step",
+	  .type = PARAM_STRING,
+	  .offset = offsetof(struct at_file, step),
+	  .help = "a step of the patch or of the chosen rollback" },
+	{ 0 },
+};
+
+static int find_step(const struct step_plan *steps, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(steps[i].name, name) == 0)
+			return (int)i;
+	return PLAN_NO_STEP;
+}
+
+static int no_such_step(struct compile *c, const struct json *at, const char *name, struct err *e)
+{
+	const struct plan *p = c->plan;
+	const struct rollback_plan *chosen = &p->rollbacks[p->rollback];
+	size_t count = 0;
+	GUARD(mem)
+	const char **names = mem_array(p->patch_count + chosen->step_count, sizeof(char *));
+	for (size_t i = 0; i < p->rollback_count; i++) {
+		const struct rollback_plan *r = &p->rollbacks[i];
+		if (r != chosen && find_step(r->steps, r->step_count, name) != PLAN_NO_STEP)
+			return json_err(e, c->ctx.doc, at,
+					"step \"%s\" is one of rollback \"%s\", but "
+					"\"%s\" is the chosen rollback",
+					name, r->name, chosen->name);
+	}
+	for (size_t i = 0; i < p->patch_count; i++)
+		names[count++] = p->patch[i].name;
+	for (size_t i = 0; i < chosen->step_count; i++)
+		names[count++] = chosen->steps[i].name;
+	return json_err(e, c->ctx.doc, at, "there is no step \"%s\"; %s", name,
+			plan_suggest(c, name, names, count));
+}
+
+static int resolve_step(struct compile *c, const struct json *at, const char *name,
+			struct fault_plan *f, struct err *e)
+{
+	const struct plan *p = c->plan;
+	const struct rollback_plan *r = &p->rollbacks[p->rollback];
+	int in_patch = find_step(p->patch, p->patch_count, name);
+	int in_rollback = find_step(r->steps, r->step_count, name);
+	if (in_patch != PLAN_NO_STEP && in_rollback != PLAN_NO_STEP)
+		return json_err(e, c->ctx.doc, at,
+				"step \"%s\" is in the patch and in rollback \"%s\"; give "
+				"one of them another name",
+				name, r->name);
+	if (in_patch == PLAN_NO_STEP && in_rollback == PLAN_NO_STEP)
+		return no_such_step(c, at, name, e);
+	f->in_rollback = in_rollback != PLAN_NO_STEP;
+	f->step = f->in_rollback ? in_rollback : in_patch;
+	return 0;
+}
+
+static int pick_edge(struct compile *c, struct kind_pick *pick, struct err *e)
+{
+	for (size_t i = 0; c->catalog->triggers[i] != NULL; i++)
+		if (strcmp(c->catalog->triggers[i]->name, EDGE_TRIGGER) == 0)
+			pick->kind = c->catalog->triggers[i];
+	if (pick->kind == NULL)
+		return ERR(e, 0, "there is no trigger \"%s\"", EDGE_TRIGGER);
+	return 0;
+}
+
+static int decode_at(struct compile *c, const struct json *at, struct fault_plan *f, struct err *e)
+{
+	struct at_file file = { 0 };
+	struct kind_pick pick = { 0 };
+	const char *const *names = plan_kind_names(c, c->catalog->triggers);
+	f->step = at != NULL ? PLAN_ANY_STEP : 0;
+	if (at != NULL) {
+		if (param_decode(&c->ctx, plan_at_rows, NULL, at, &file, names, e) < 0 ||
+		    plan_pick_kind(c, at, c->catalog->triggers, &pick, e) < 0)
+			return -1;
+		if (file.step != NULL && resolve_step(c, json_get(at, "step"), file.step, f, e) < 0)
+			return -1;
+		if (file.step == NULL && pick.kind == NULL)
+			return json_err(e, c->ctx.doc, at,
+					"at: empty; name a \"step\" or a trigger, or leave "
+					"\"at\" out");
+	}
+	if (pick.kind == NULL && pick_edge(c, &pick, e) < 0)
+		return -1;
+	f->trigger = pick.kind;
+	return plan_kind_params(c, &pick, NULL, &f->at, e);
+}
+
+static int decode_inject(struct compile *c, const struct json *inject, struct fault_plan *f,
+			 struct err *e)
+{
+	static const struct param none[] = { { 0 } };
+	struct kind_pick pick;
+	const char *const *names = plan_kind_names(c, c->catalog->injectors);
+	if (json_type(inject) != JSON_OBJECT)
+		return json_err(e, c->ctx.doc, inject,
+				"inject: this is %s; write an object with one "
+				"injector",
+				json_type_name(inject));
+	if (param_check_keys(&c->ctx, none, inject, names, e) < 0 ||
+	    plan_pick_kind(c, inject, c->catalog->injectors, &pick, e) < 0)
+		return -1;
+	if (pick.kind == NULL)
+		return json_err(e, c->ctx.doc, inject, "inject: empty; %s",
+				plan_suggest_kind(c, c->catalog->injectors));
+	f->injector = pick.kind;
+	return plan_kind_params(c, &pick, NULL, &f->inject, e);
+}
+
+static int decode_until(struct compile *c, const struct json *value, const char *text,
+			struct fault_plan *f, struct err *e)
+{
+	struct err sub = { 0 };
+	f->until = f->in_rollback ? UNTIL_ROLLBACK_END : UNTIL_ROLLBACK;
+	if (value == NULL)
+		return 0;
+	for (int i = 0; i < 3; i++) {
+		if (strcmp(text, until_names[i]) != 0)
+			continue;
+		f->until = (enum plan_until)(UNTIL_STEP_END + i);
+		if (f->in_rollback && f->until == UNTIL_ROLLBACK)
+			return json_err(e, c->ctx.doc, value,
+					"until: \"rollback\" is over before a step of the "
+					"rollback starts; write \"step_end\", \"rollback_end\" or "
+					"a duration");
+		return 0;
+	}
+	f->until = UNTIL_DURATION;
+	if (param_parse_duration(text, &f->until_ns, &sub) < 0)
+		return json_err(e, c->ctx.doc, value,
+				"until: \"%s\" is not known here; write a duration "
+				"such as \"5s\", \"step_end\", \"rollback\" or \"rollback_end\"",
+				text);
+	if (f->until_ns < NS_PER_MS)
+		return json_err(e, c->ctx.doc, value, "until: %s is too little; write at least 1ms",
+				text);
+	return 0;
+}
+
+static const char *unique_slug(struct compile *c, const char *name, const struct fault_plan *others,
+			       size_t count)
+{
+	const char *base = plan_slug(c, name), *slug = base;
+	for (unsigned n = 2;; n++) {
+		size_t i = 0;
+		while (i < count && strcmp(others[i].slug, slug) != 0)
+			i++;
+		if (i == count)
+			return slug;
+		slug = arena_printf(c->ctx.arena, "%s-%u", base, n);
+	}
+}
+
+static int decode_fault(struct compile *c, const struct json *v, struct fault_plan *f,
+			struct err *e)
+{
+	struct fault_file file = { 0 };
+	if (param_decode(&c->ctx, plan_fault_rows, NULL, v, &file, NULL, e) < 0)
+		return -1;
+	f->name = file.name;
+	f->expect = file.expect << EXPECT_FIRST;
+	if (decode_inject(c, file.inject, f, e) < 0 || decode_at(c, file.at, f, e) < 0)
+		return -1;
+	return decode_until(c, json_get(v, "until"), file.until, f, e);
+}
+
+int plan_faults(struct compile *c, struct err *e)
+{
+	struct plan *p = c->plan;
+	const struct json *list = plan_top(c, "faults");
+	if (list == NULL)
+		return 0;
+	if (plan_check_list(c, list, PLAN_FAULTS_MAX, NULL, e) < 0)
+		return -1;
+	p->faults = arena_alloc(c->ctx.arena, json_size(list) * sizeof(*p->faults) + 1);
+	for (const struct json *v = json_first(list); v != NULL; v = json_next(v)) {
+		struct fault_plan *f = &p->faults[p->fault_count];
+		if (decode_fault(c, v, f, e) < 0)
+			return -1;
+		f->slug = unique_slug(c, f->name, p->faults, p->fault_count);
+		p->fault_count++;
+	}
+	return plan_check_names(c, p->faults, sizeof(*p->faults), list, e);
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/* Nodes: each with what it gives itself and what it takes over by `like`. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness/base/guard.h"
+#include "harness/model/plan_parts.h"
+
+struct service_file {
+	struct service_plan plan;
+	const struct json *ready;
+};
+
+struct node_file {
+	struct node_plan plan;
+	const char *like;
+	struct list services; /* struct service_file */
+};
+
+static const struct param root_rows[] = {
+	{ .name = "debian",
+	  .type = PARAM_NAME,
+	  .offset = offsetof(struct root_plan, suite),
+	  .help = "a Debian release: \"bookworm\"" },
+	{ .name = "include",
+	  .type = PARAM_STRINGS,
+	  .offset = offsetof(struct root_plan, include),
+	  .help = "packages: \"name\" or \"name=version\"" },
+	{ .name = "dir",
+	  .type = PARAM_FILE,
+	  .offset = offsetof(struct root_plan, dir),
+	  .help = "or a folder on this host, used read-only" },
+	{ 0 },
+};
+
+static const struct param limits_rows[] = {
+	{ .name = "memory",
+	  .type = PARAM_SIZE,
+	  .offset = offsetof(struct limits_plan, memory),
+	  .min = 1 << 20,
+	  .help = "of all its programs together" },
+	{ .name = "pids",
+	  .type = PARAM_UINT,
+	  .offset = offsetof(struct limits_plan, pids),
+	  .min = 8,
+	  .help = "processes and threads at a time" },
+	{ .name = "cpu",
+	  .type = PARAM_PERCENT,
+	  .offset = offsetof(struct limits_plan, cpu),
+	  .max = 102400,
+	  .help = "of one processor" },
+	{ 0 },
+};
+
+static const struct param file_rows[] = {
+	{ .name = "from",
+	  .type = PARAM_FILE,
+	  .offset = offsetof(struct file_plan, from),
+	  .help = "a file or folder on this host" },
+	{ .name = "text",
+	  .type = PARAM_STRING,
+	  .offset = offsetof(struct file_plan, text),
+	  .help = "or the content itself" },
+	{ .name = "mode",
+	  .type = PARAM_MODE,
+	  .offset = offsetof(struct file_plan, mode),
+	  .help = "without it the source's; 0644 for text" },
+	{ 0 },
+};
+
+#define PROBE_REF "{\"$ref\":\"#/$defs/probe\"}"
+const struct param plan_service_rows[] = {
+	{ .name = "run",
+	  .type = PARAM_STRING,
+	  .offset = offsetof(struct service_plan, run),
+	  .help = "shell command, run by sh -ec" },
+	{ .name = "exec",
+	  .type = PARAM_STRINGS,
+	  .offset = offsetof(struct service_plan, exec),
+	  .help = "or a program and its arguments" },
+	{ .name = "ready",
+	  .type = PARAM_RAW,
+	  .offset = offsetof(struct service_file, ready),
+	  .schema = PROBE_REF,
+	  .help = "a probe; without it ready when started" },
+	{ .name = "timeout",
+	  .type = PARAM_DURATION,
+	  .offset = offsetof(struct service_plan, timeout),
+	  .min = (uint64_t)NS_PER_MS,
+	  .help = "to become ready; without it defaults.timeout" },
+	{ .name = "user",
+	  .type = PARAM_STRING,
+	  .offset = offsetof(struct service_plan, user),
+	  .help = "name or number; without it root" },
+	{ .name = "cwd",
+	  .type = PARAM_PATH,
+	  .offset = offsetof(struct service_plan, cwd),
+	  .help = "without it /" },
+	{ .name = "env",
+	  .type = PARAM_PAIRS,
+	  .offset = offsetof(struct service_plan, env),
+	  .help = "added to its environment" },
+	{ 0 },
+};
+
+const struct param plan_node_rows[] = {
+	{ .name = "like",
+	  .type = PARAM_STRING,
+	  .offset = offsetof(struct node_file, like),
+	  .help = "another node, whose fields count where this one does not give them" },
+	{ .name = "root",
+	  .type = PARAM_OBJECT,
+	  .offset = offsetof(struct node_plan, root),
+	  .sub = root_rows,
+	  .help = "what its / is made of" },
+	{ .name = "address",
+	  .type = PARAM_ADDR4,
+	  .offset = offsetof(struct node_plan, address),
+	  .help = "on the drill's one link; without it no network" },
+	{ .name = "rate",
+	  .type = PARAM_RATE,
+	  .offset = offsetof(struct node_plan, rate),
+	  .min = 1,
+	  .help = "of its link, each way; without it unlimited" },
+	{ .name = "limits",
+	  .type = PARAM_OBJECT,
+	  .offset = offsetof(struct node_plan, limits),
+	  .sub = limits_rows,
+	  .help = "what it may use" },
+	{ .name = "files",
+	  .type = PARAM_MAP,
+	  .offset = offsetof(struct node_plan, files),
+	  .sub = file_rows,
+	  .shorthand = "from",
+	  .size = sizeof(struct file_plan),
+	  .help = "put in before set-up, by path inside" },
+	{ .name = "setup",
+	  .type = PARAM_STRINGS,
+	  .offset = offsetof(struct node_plan, setup),
+	  .help = "shell commands, run once into a cached layer" },
+	{ .name = "services",
+	  .type = PARAM_MAP,
+	  .offset = offsetof(struct node_file, services),
+	  .sub = plan_service_rows,
+	  .size = sizeof(struct service_file),
+	  .help = "programs started before the drill, by name" },
+	{ 0 },
+};
+
+/* A field of `node`, or of the node that it is like. No cycles are left when this is called. */
+static const struct json *field_of(const struct json *nodes, const struct json *node,
+				   const char *name)
+{
+	while (node != NULL) {
+		const struct json *v = json_get(node, name), *like = json_get(node, "like");
+		if (v != NULL)
+			return v;
+		node = like != NULL ? json_get(nodes, json_string(like)) : NULL;
+	}
+	return NULL;
+}
+
+static int check_like(struct compile *c, const struct json *nodes, const struct json *node,
+		      struct err *e)
+{
+	const struct json *at = node;
+	const struct json *first = json_get(node, "like");
+	for (size_t hops = 0; at != NULL; hops++) {
+		const struct json *like = json_get(at, "like");
+		if (like == NULL)
+			return 0;
+		if (hops > json_size(nodes))
+			return json_err(e, c->ctx.doc, first,
+					"like: \"%s\" leads back to itself; give one "
+					"of these nodes its own fields",
+					json_key(node));
+		if (json_string(like) == NULL)
+			return json_err(e, c->ctx.doc, like,
+					"like: this is %s; write the name of a node",
+					json_type_name(like));
+		at = json_get(nodes, json_string(like));
+		if (at == NULL)
+			return json_err(
+				e, c->ctx.doc, like, "there is no node \"%s\"; %s",
+				json_string(like),
+				plan_suggest(c, json_string(like), c->nodes.items, c->nodes.count));
+	}
+	return 0;
+}
+
+static int check_root(struct compile *c, const struct json *root, struct root_plan *r,
+		      struct err *e)
+{
+	struct stat st;
+	if ((r->suite != NULL) == (r->dir != NULL))
+		return json_err(e, c->ctx.doc, root,
+				"root: %s; write {\"debian\": RELEASE} or "
+				"{\"dir\": FOLDER}",
+				r->dir != NULL ? "both \"debian\" and \"dir\""
+					       : "neither \"debian\" nor \"dir\"");
+	r->kind = r->dir != NULL ? ROOT_DIR : ROOT_DEBIAN;
+	if (r->kind == ROOT_DIR && r->include.count > 0)
+		return json_key_err(e, c->ctx.doc, json_get(root, "include"),
+				    "\"include\" belongs to \"debian\"; remove it");
+	for (size_t i = 0; i < r->include.count; i++) {
+		char letter = r->include.items[i][0];
+		if (!((letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9')) ||
+		    strpbrk(r->include.items[i], " ,\t\n") != NULL)
+			return json_err(e, c->ctx.doc, json_get(root, "include"),
+					"include: \"%s\" is not a "
+					"package; write \"name\" or \"name=version\"",
+					r->include.items[i]);
+	}
+	if (r->kind == ROOT_DIR && !c->options->archived &&
+	    (stat(r->dir, &st) < 0 || !S_ISDIR(st.st_mode)))
+		return json_err(e, c->ctx.doc, json_get(root, "dir"),
+				"dir: there is no folder \"%s\"; "
+				"name one relative to this file",
+				json_string(json_get(root, "dir")));
+	return 0;
+}
+
+static int by_dest(const void *a, const void *b)
+{
+	return strcmp(((const struct file_plan *)a)->dest, ((const struct file_plan *)b)->dest);
+}
+
+static int check_file(struct compile *c, const struct json *v, struct file_plan *f, struct err *e)
+{
+	size_t len = strlen(f->dest);
+	if (f->dest[0] != '/' || len < 2)
+		return json_key_err(e, c->ctx.doc, v,
+				    "files: \"%s\" is not an absolute path; begin it "
+				    "with \"/\"",
+				    f->dest);
+	if (strstr(f->dest, "//") != NULL || strstr(f->dest, "/./") != NULL ||
+	    strstr(f->dest, "/../") != NULL || f->dest[len - 1] == '/' ||
+	    (len >= 3 && strcmp(f->dest + len - 3, "/..") == 0) ||
+	    strcmp(f->dest + len - 2, "/.") == 0)
+		return json_key_err(e, c->ctx.doc, v,
+				    "files: \"%s\" goes a roundabout way; write it "
+				    "without \"//\", \".\", \"..\" and a last \"/\"",
+				    f->dest);
+	if ((f->from != NULL) == (f->text != NULL))
+		return json_err(e, c->ctx.doc, v, "files: %s; write \"from\" (a file) or \"text\"",
+				f->from != NULL ? "both \"from\" and \"text\""
+						: "neither \"from\" nor \"text\"");
+	if (f->from != NULL && !c->options->archived && access(f->from, F_OK) < 0)
+		return json_err(e, c->ctx.doc, json_string(v) != NULL ? v : json_get(v, "from"),
+				"from: there is no file \"%s\"; name one relative to this file",
+				f->from);
+	return 0;
+}
+
+static int check_files(struct compile *c, const struct json *object, struct list *files,
+		       struct err *e)
+{
+	struct file_plan *f = files->items;
+	const struct json *v = object != NULL ? json_first(object) : NULL;
+	for (size_t i = 0; i < files->count; i++, v = json_next(v)) {
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(f[k].dest, f[i].dest) == 0)
+				return json_key_err(e, c->ctx.doc, v,
+						    "files: \"%s\" is here twice; remove one",
+						    f[i].dest);
+		if (check_file(c, v, &f[i], e) < 0)
+			return -1;
+	}
+	if (files->count > 1)
+		qsort(f, files->count, sizeof(*f), by_dest);
+	return 0;
+}
+
+static int make_services(struct compile *c, const struct json *object, struct node_file *n,
+			 struct err *e)
+{
+	const struct service_file *files = n->services.items;
+	size_t count = n->services.count;
+	struct service_plan *services = arena_alloc(c->ctx.arena, count * sizeof(*services) + 1);
+	const struct json *v = object != NULL ? json_first(object) : NULL;
+	for (size_t i = 0; i < count; i++, v = json_next(v)) {
+		struct service_plan *s = &services[i];
+		*s = files[i].plan;
+		if (!plan_name_ok(s->name, PLAN_WORD_LETTERS, PLAN_NAME_MAX))
+			return json_key_err(e, c->ctx.doc, v,
+					    "\"%s\" is not a service's name; write "
+					    "letters, digits, \"-\", \"_\" or \".\"",
+					    s->name);
+		if (plan_check_command(c, v, s->run, &s->exec, e) < 0)
+			return -1;
+		if (s->timeout == 0)
+			s->timeout = c->timeout;
+		if (files[i].ready == NULL)
+			continue;
+		struct probe_plan *ready = arena_alloc(c->ctx.arena, sizeof(*ready));
+		if (plan_probe(c, files[i].ready, n->plan.name, ready, e) < 0)
+			return -1;
+		s->ready = ready;
+	}
+	n->plan.services = (struct list){ .items = services, .count = count };
+	return 0;
+}
+
+static int decode_node(struct compile *c, const struct json *nodes, const struct json *node,
+		       struct node_plan *ret, struct err *e)
+{
+	struct node_file n = { 0 };
+	for (const struct param *row = plan_node_rows; row->type != PARAM_END; row++)
+		if (param_decode_row(&c->ctx, row, field_of(nodes, node, row->name), &n, e) < 0)
+			return -1;
+	n.plan.name = json_key(node);
+	const struct json *root = field_of(nodes, node, "root");
+	if (root == NULL)
+		return json_err(e, c->ctx.doc, node,
+				"\"root\" is missing; write {\"debian\": RELEASE} or "
+				"{\"dir\": FOLDER}, or \"like\" with the name of another node");
+	if (check_root(c, root, &n.plan.root, e) < 0 ||
+	    check_files(c, field_of(nodes, node, "files"), &n.plan.files, e) < 0 ||
+	    make_services(c, field_of(nodes, node, "services"), &n, e) < 0)
+		return -1;
+	*ret = n.plan;
+	return 0;
+}
+
+static int name_nodes(struct compile *c, const struct json *nodes, struct err *e)
+{
+	if (json_type(nodes) != JSON_OBJECT || json_size(nodes) == 0)
+		return json_err(e, c->ctx.doc, nodes,
+				"nodes: this is %s; write an object with at least "
+				"one node",
+				json_type(nodes) == JSON_OBJECT ? "empty" : json_type_name(nodes));
+	if (json_size(nodes) > PLAN_NODES_MAX)
+		return json_err(e, c->ctx.doc, nodes, "nodes: %zu of them; at most %d are allowed",
+				json_size(nodes), PLAN_NODES_MAX);
+	c->nodes.items = arena_alloc(c->ctx.arena, (json_size(nodes) + 1) * sizeof(char *));
+	for (const struct json *v = json_first(nodes); v != NULL; v = json_next(v)) {
+		const char *name = json_key(v);
+		if (!plan_name_ok(name, PLAN_HOST_LETTERS, PLAN_NAME_MAX) || name[0] == '-')
+			return json_key_err(e, c->ctx.doc, v,
+					    "\"%s\" is not a node's name; write letters, "
+					    "digits or \"-\", as in a host name",
+					    name);
+		if (json_type(v) != JSON_OBJECT)
+			return json_err(e, c->ctx.doc, v, "%s: this is %s; write an object", name,
+					json_type_name(v));
+		if (param_check_keys(&c->ctx, plan_node_rows, v, NULL, e) < 0)
+			return -1;
+		c->nodes.items[c->nodes.count++] = name;
+	}
+	c->ctx.nodes = &c->nodes;
+	return 0;
+}
+
+int plan_nodes(struct compile *c, struct err *e)
+{
+	struct plan *p = c->plan;
+	const struct json *nodes = NULL;
+	const struct json *addresses[PLAN_NODES_MAX] = { NULL };
+	if (plan_top_needed(c, "nodes", &nodes, e) < 0 || name_nodes(c, nodes, e) < 0)
+		return -1;
+	p->nodes = arena_alloc(c->ctx.arena, c->nodes.count * sizeof(*p->nodes));
+	for (const struct json *v = json_first(nodes); v != NULL; v = json_next(v))
+		if (check_like(c, nodes, v, e) < 0)
+			return -1;
+	for (const struct json *v = json_first(nodes); v != NULL; v = json_next(v)) {
+		addresses[p->node_count] = field_of(nodes, v, "address");
+		if (decode_node(c, nodes, v, &p->nodes[p->node_count], e) < 0)
+			return -1;
+		p->node_count++;
+	}
+	return plan_addresses(c, addresses, e);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to plan_*.c: what the parts of the compiler share. */
+#ifndef BACKOUT_MODEL_PLAN_PARTS_H
+#define BACKOUT_MODEL_PLAN_PARTS_H
+
+#include "harness/base/buf.h"
+#include "harness/base/clock.h"
+#include "harness/model/plan.h"
+
+enum {
+	PLAN_NAME_MAX = 63,  /* characters of a node's, a rollback's, a variable's name */
+	PLAN_FILES_MAX = 16, /* a scenario, its include, and files of variables */
+};
+#define PLAN_TIMEOUT_DEFAULT "60s"
+#define PLAN_HOST_LETTERS    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+#define PLAN_WORD_LETTERS    PLAN_HOST_LETTERS "_."
+
+/* One file that was read. `dir` is "" for the current one. */
+struct source {
+	struct json_doc *doc;
+	const char *path, *dir;
+};
+
+/* A PARAM_FILE and where it points. */
+struct seen_file {
+	const struct json *value;
+	const char *path;
+};
+
+struct plan_doc {
+	struct arena *arena;
+	struct source
+		sources[PLAN_FILES_MAX]; /* the scenario, then what it includes, if anything */
+	size_t source_count;
+	bool includes; /* sources[1] is an included scenario */
+	struct pairs vars;
+	struct seen_file *files; /* free() */
+	size_t file_count, file_cap;
+	struct plan plan;
+};
+
+struct compile {
+	struct plan_doc *pd;
+	struct plan *plan;
+	struct param_ctx ctx; /* of the top-level field that is being compiled */
+	const struct catalog *catalog;
+	const struct plan_options *options;
+	struct strings nodes, linked;
+	int64_t timeout; /* defaults.timeout */
+};
+
+/* --- plan_load.c --- */
+/* Reads one more file. `at` (may be NULL) is the value that names it, for the error. */
+int plan_read_file(struct compile *c, const char *path, const struct json *at, struct source **ret,
+		   struct err *e);
+/* A top-level field; c->ctx then speaks of the file that it comes from. NULL: not given. */
+const struct json *plan_top(struct compile *c, const char *name);
+/* The same, but absence is an error. */
+int plan_top_needed(struct compile *c, const char *name, const struct json **ret, struct err *e);
+/* A list of at most `max` things; fewer than one is an error when `what` is not NULL. */
+int plan_check_list(struct compile *c, const struct json *list, size_t max, const char *what,
+		    struct err *e);
+/* Names (a `const char *` first in each item) must differ; `list` gives the positions. */
+int plan_check_names(struct compile *c, const void *items, size_t size, const struct json *list,
+		     struct err *e);
+const struct json *plan_element(const struct json *list, size_t i);
+/* "a-z0-9-" of any text; in the arena. */
+const char *plan_slug(struct compile *c, const char *text);
+/* " did you mean ...?" or " the ones here are ..." in the arena. */
+const char *plan_suggest(struct compile *c, const char *word, const char *const *names,
+			 size_t count);
+bool plan_name_ok(const char *name, const char *allowed, size_t max);
+/* What of "run" and "exec" was given: exactly one, and not empty. */
+int plan_check_command(struct compile *c, const struct json *object, const char *run,
+		       const struct strings *exec, struct err *e);
+
+/* --- plan_vars.c --- */
+int plan_vars(struct compile *c, struct err *e);
+
+/* --- plan_nodes.c, plan_address.c --- */
+extern const struct param plan_node_rows[];
+extern const struct param plan_service_rows[];
+int plan_nodes(struct compile *c, struct err *e);
+/* `addresses`: each node's JSON value, NULL where it has none. */
+int plan_addresses(struct compile *c, const struct json *const *addresses, struct err *e);
+
+/* --- plan_steps.c --- */
+extern const struct param plan_step_rows[];
+int plan_steps(struct compile *c, struct err *e);
+
+/* --- plan_probes.c --- */
+extern const struct param plan_probe_rows[];
+int plan_probes(struct compile *c, struct err *e);
+/* One probe; `node` is where it runs unless it says so itself (NULL: it must). */
+int plan_probe(struct compile *c, const struct json *value, const char *node,
+	       struct probe_plan *ret, struct err *e);
+
+/* --- plan_kinds.c --- */
+struct kind_pick {
+	const struct kind *kind; /* NULL: none was named */
+	const struct json *value;
+};
+/* NULL-terminated names in the arena. */
+const char *const *plan_kind_names(struct compile *c, const struct kind *const *kinds);
+/* "write "http", "tcp" or "run"", in the arena. */
+const char *plan_suggest_kind(struct compile *c, const struct kind *const *kinds);
+/* Which of the kinds is a key of `object`: at most one. */
+int plan_pick_kind(struct compile *c, const struct json *object, const struct kind *const *kinds,
+		   struct kind_pick *ret, struct err *e);
+/* Its parameters from pick->value (NULL: defaults) and `expect` (may be NULL), checked. */
+int plan_kind_params(struct compile *c, const struct kind_pick *pick, const struct json *expect,
+		     const void **ret, struct err *e);
+
+/* --- plan_state.c --- */
+extern const struct param plan_state_rows[];
+int plan_state(struct compile *c, struct err *e);
+
+/* --- plan_faults.c --- */
+extern const struct param plan_fault_rows[];
+extern const struct param plan_at_rows[];
+int plan_faults(struct compile *c, struct err *e);
+
+/* --- plan_top.c --- */
+struct plan_top {
+	const char *schema, *title, *include, *rollback;
+	struct window_plan window;
+	struct {
+		int64_t timeout;
+	} defaults;
+	struct state_plan state;
+	uint64_t rollback_when;
+	const struct json *raw; /* fields that their own part compiles */
+};
+extern const struct param plan_top_rows[];
+extern const struct param plan_window_rows[];
+int plan_top_fields(struct compile *c, struct err *e);
+int plan_rollback_choice(struct compile *c, struct err *e);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/model/verdict.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "harness/model/judge.h"
+
+static_assert((int)OUTCOME_COUNT <= (int)FINDINGS_MAX, "each row can be a finding");
+
+const char *const state_phase_names[] = { "before", "patched", "after" };
+static_assert(sizeof(state_phase_names) / sizeof(state_phase_names[0]) == PHASE_COUNT,
+	      "every phase has its name");
+
+/* -1 unless both are known and in order. */
+static int64_t between(int64_t from, int64_t to)
+{
+	return from >= 0 && to >= from ? to - from : -1;
+}
+
+static void measure(const struct facts *f, struct timing *t)
+{
+	bool control = f->role == ROLE_CONTROL;
+	*t = (struct timing){
+		.window = between(f->patch_begin, f->healthy_since),
+		.recovery = between(control ? f->rollback_begin : f->strike, f->healthy_since),
+		.detection = between(f->strike, f->detected),
+		.decision = between(f->detected, f->rollback_begin),
+		.rollback = between(f->rollback_begin, f->rollback_end),
+		.healing = between(f->rollback_end, f->healthy_since),
+	};
+}
+
+static void describe(struct arena *arena, const struct facts *f, struct verdict *v)
+{
+	const struct event *found = f->first[EVENT_DETECTED];
+	if (f->applied != NULL) {
+		const struct event *hit = facts_of_fault(f, EVENT_TRIGGER_HIT, f->fault->name);
+		const struct event *at = facts_step_at(f, f->applied);
+		v->strike =
+			arena_printf(arena, "%s; %s; %s step '%s'",
+				     facts_text(f->applied, "detail"), facts_text(hit, "detail"),
+				     facts_text(at, "section"), facts_text(at, "step"));
+	}
+	if (f->felt != NULL)
+		v->felt = arena_strdup(arena, facts_text(f->felt, "evidence"));
+	if (found != NULL)
+		v->detected = arena_printf(arena, "%s: %s", facts_text(found, "by"),
+					   facts_text(found, "why"));
+	v->unstable = f->fault != NULL && f->felt == NULL && f->count[EVENT_PATCH_END] > 0 &&
+		      (!f->patch_ok || !f->goal_ok);
+}
+
+/* All comparisons that a row may ask for. A record that did not end has said what it is. */
+static int compare(struct judge *j, struct err *e)
+{
+	struct facts *d = &j->drill, *a = &j->control_a, *k = &j->knockout;
+	if (d->sealed && !d->cut_short &&
+	    judge_compare(j, d, PHASE_BEFORE, d, PHASE_AFTER, &j->residue, e) < 0)
+		return -1;
+	if (j->has_control && a->sealed &&
+	    judge_compare(j, a, PHASE_BEFORE, a, PHASE_PATCHED, &j->blind, e) < 0)
+		return -1;
+	/* A knock-out in which nothing called for a rollback ends with its patched state. */
+	enum state_phase end = k->count[EVENT_NO_ROLLBACK] > 0 ? PHASE_PATCHED : PHASE_AFTER;
+	if (j->has_knockout && k->sealed &&
+	    judge_compare(j, k, PHASE_BEFORE, k, end, &j->knocked, e) < 0)
+		return -1;
+	if (!j->has_control || !a->sealed || !d->sealed || d->count[EVENT_NO_ROLLBACK] == 0)
+		return 0;
+	if (judge_compare(j, a, PHASE_PATCHED, d, PHASE_PATCHED, &j->drift, e) < 0)
+		return -1;
+	if (j->has_control_b && j->control_b.sealed) {
+		struct compared noise;
+		if (judge_compare(j, a, PHASE_PATCHED, &j->control_b, PHASE_PATCHED, &noise, e) < 0)
+			return -1;
+		j->drift.visible = state_mask_noise(&noise.changes, &j->drift.changes);
+	}
+	return 0;
+}
+
+static void read_records(struct judge *j, const struct judge_input *in)
+{
+	facts_read(j->arena, in->plan, in->fault, in->drill, &j->drill);
+	if (in->fault == NULL)
+		return;
+	j->has_control = in->control_a != NULL;
+	j->has_control_b = j->has_control && in->control_b != NULL;
+	j->has_knockout = in->knockout != NULL;
+	if (j->has_control)
+		facts_read(j->arena, in->plan, NULL, in->control_a, &j->control_a);
+	if (j->has_control_b)
+		facts_read(j->arena, in->plan, NULL, in->control_b, &j->control_b);
+	if (j->has_knockout)
+		facts_read(j->arena, in->plan, in->fault, in->knockout, &j->knockout);
+	j->control_a.who = "control-a";
+	j->control_b.who = "control-b";
+	j->knockout.who = "the knock-out";
+}
+
+/* `expect` says which judgements pass. It cannot make a pass of what is no judgement of the
+ * rollback at all: not felt, unproven, blind, aborted, broken (laws 1 and 2). */
+static void judge_pass(const struct judge *j, struct verdict *v)
+{
+	int code = outcome_exit(v->outcome);
+	bool judged = code == EXIT_OK || code == EXIT_FAILED;
+	if (j->fault == NULL) {
+		v->pass = v->outcome == OUTCOME_RESTORED;
+		return;
+	}
+	bool expected = (j->fault->expect & OUTCOME_BIT(v->outcome)) != 0;
+	v->pass = judged && expected;
+	v->unexpected = code == EXIT_OK && !expected;
+}
+
+static void apply_table(const struct judge *j, struct verdict *v)
+{
+	for (size_t i = 0; i < OUTCOME_COUNT; i++) {
+		const struct judge_table_row *row = &judge_table[i];
+		judge_row holds = j->fault != NULL ? row->drill : row->control;
+		const char *evidence = holds != NULL ? holds(j) : NULL;
+		if (evidence != NULL)
+			v->findings[v->finding_count++] =
+				(struct finding){ .outcome = row->outcome, .evidence = evidence };
+	}
+	/* A record in which nothing at all holds contradicts the flow: our own fault. */
+	if (v->finding_count == 0)
+		v->findings[v->finding_count++] =
+			(struct finding){ .outcome = OUTCOME_HARNESS_ERROR,
+					  .evidence =
+						  "the journal fits no row of the verdict table" };
+	v->outcome = v->findings[0].outcome;
+	v->why = v->findings[0].evidence;
+}
+
+int verdict_judge(struct arena *arena, const struct judge_input *in, struct verdict *ret,
+		  struct err *e)
+{
+	struct judge *j = arena_alloc(arena, sizeof(*j));
+	j->arena = arena;
+	j->plan = in->plan;
+	j->fault = in->fault;
+	read_records(j, in);
+	if (compare(j, e) < 0)
+		return -1;
+	measure(&j->drill, &j->timing);
+	*ret = (struct verdict){ .timing = j->timing };
+	describe(arena, &j->drill, ret);
+	if (j->drill.rolled_back) {
+		ret->residue = j->residue.changes;
+		ret->residue_visible = j->residue.visible;
+	}
+	ret->drift = j->drift.changes;
+	ret->drift_visible = j->drift.visible;
+	apply_table(j, ret);
+	judge_pass(j, ret);
+	return 0;
+}
+
+bool verdict_needs_knockout(const struct verdict *v)
+{
+	return v->outcome == OUTCOME_UNPROVEN;
+}
