@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel tells of a node: sockets, processes, mounts. Read in this host's /proc. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
+#include "harness/sandbox/capture_internal.h"
+
+enum {
+	PROC_TEXT_MAX = 64 << 20, /* bytes of a table in /proc */
+	PROCESSES_MAX = 65536,
+	COMMAND_LINE_MAX = 32 * 1024, /* bytes; the rest is cut and said to be */
+	TCP_LISTEN_STATE = 0x0a,      /* TCP_LISTEN */
+	UDP_BOUND_STATE = 0x07,       /* TCP_CLOSE: bound to no peer */
+	UNIX_ACCEPTS = 0x10000,       /* __SO_ACCEPTCON */
+};
+
+/* 1: read; 0: the process or the table is gone. */
+static int read_proc(pid_t pid, const char *name, struct buf *ret, struct err *e)
+{
+	char path[64];
+	struct err own = { 0 };
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	buf_clear(ret);
+	if (io_read_file(AT_FDCWD, path, PROC_TEXT_MAX, ret, &own) == 0)
+		return 1;
+	if (own.code == ENOENT || own.code == ESRCH)
+		return 0;
+	if (!err_is_set(e))
+		*e = own;
+	return -1;
+}
+
+/* ---- listening sockets ---- */
+
+/* The kernel prints each 32-bit word as a number of this machine. */
+static void address_text(const char *hex, char ret[INET6_ADDRSTRLEN])
+{
+	uint32_t words[4] = { 0 };
+	size_t count = strlen(hex) / 8;
+	for (size_t i = 0; i < count && i < 4; i++) {
+		char word[9];
+		memcpy(word, hex + i * 8, 8);
+		word[8] = '\0';
+		words[i] = (uint32_t)strtoul(word, NULL, 16);
+	}
+	(void)inet_ntop(count == 4 ? AF_INET6 : AF_INET, words, ret, INET6_ADDRSTRLEN);
+}
+
+static void inet_line(const char *table, unsigned wanted, const char *line, struct tally *t)
+{
+	char hex[33], address[INET6_ADDRSTRLEN] = "?";
+	unsigned port, state;
+	if (sscanf(line, " %*u: %32[0-9A-F]:%X %*[0-9A-F]:%*X %X", hex, &port, &state) != 3 ||
+	    state != wanted)
+		return;
+	address_text(hex, address);
+	tally_add(t, strchr(address, ':') != NULL ? mem_printf("%s [%s]:%u", table, address, port)
+						  : mem_printf("%s %s:%u", table, address, port));
+}
+
+static void unix_line(const char *table, unsigned wanted, const char *line, struct tally *t)
+{
+	unsigned flags;
+	int at = 0;
+	if (sscanf(line, "%*s %*x %*x %X %*x %*x %*u%n", &flags, &at) != 1 || at == 0 ||
+	    (flags & wanted) == 0 || line[at] != ' ')
+		return;
+	tally_add(t, mem_printf("%s %s", table, line + at + 1));
+}
+
+int capture_listen(struct capture *c, struct err *e)
+{
+	static const struct {
+		const char *table, *file;
+		void (*line)(const char *table, unsigned wanted, const char *line, struct tally *t);
+		unsigned wanted;
+	} tables[] = {
+		{ "tcp", "net/tcp", inet_line, TCP_LISTEN_STATE },
+		{ "tcp6", "net/tcp6", inet_line, TCP_LISTEN_STATE },
+		{ "udp", "net/udp", inet_line, UDP_BOUND_STATE },
+		{ "udp6", "net/udp6", inet_line, UDP_BOUND_STATE },
+		{ "unix", "net/unix", unix_line, UNIX_ACCEPTS },
+	};
+	struct tally t = { 0 };
+	GUARD_BUF struct buf text = { 0 };
+	int ret = 0;
+	for (size_t i = 0; ret >= 0 && i < sizeof(tables) / sizeof(tables[0]); i++) {
+		ret = read_proc(node_init_pid(c->node), tables[i].file, &text, e);
+		for (char *line = text.data; ret > 0 && line != NULL && *line != '\0';) {
+			char *end = strchrnul(line, '\n');
+			char *next = end + (*end == '\n');
+			*end = '\0';
+			tables[i].line(tables[i].table, tables[i].wanted, line, &t);
+			line = next;
+		}
+	}
+	ret = ret < 0 ? -1 : tally_write(&t, c, STATE_LISTEN, e);
+	tally_free(&t);
+	return ret;
+}
+
+/* ---- processes ---- */
+
+/* The state letter of /proc/PID/stat behind the name in brackets, which may hold anything. */
+static char stat_state(struct buf *stat, char **name)
+{
+	char *open = strchr(buf_str(stat), '(');
+	char *close = strrchr(buf_str(stat), ')');
+	if (open == NULL || close == NULL || close < open || close[1] != ' ')
+		return '?';
+	*close = '\0';
+	*name = open + 1;
+	return close[2];
+}
+
+static void command_line(struct buf *text, struct buf *ret)
+{
+	size_t len = text->len < COMMAND_LINE_MAX ? text->len : COMMAND_LINE_MAX;
+	while (len > 0 && text->data[len - 1] == '\0')
+		len--;
+	for (size_t i = 0; i < len; i++)
+		buf_putc(ret, text->data[i] != '\0' ? text->data[i] : ' ');
+	if (text->len > COMMAND_LINE_MAX)
+		buf_puts(ret, " ... (cut)");
+}
+
+/* A process that ends meanwhile is absent. */
+static int add_process(pid_t pid, struct tally *t, struct err *e)
+{
+	GUARD_BUF struct buf text = { 0 };
+	GUARD_BUF struct buf line = { 0 };
+	char link[64], exe[PATH_MAX], *name = NULL;
+	int ret = read_proc(pid, "stat", &text, e);
+	if (ret <= 0)
+		return ret;
+	char state = stat_state(&text, &name);
+	if (state == 'Z' || state == 'X') {
+		if (state == 'Z')
+			tally_add(t, mem_printf("zombie %s", name));
+		return 0;
+	}
+	(void)snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	ssize_t len = readlink(link, exe, sizeof(exe) - 1);
+	if (len < 0)
+		return errno == ENOENT || errno == ESRCH
+			       ? 0
+			       : ERR(e, errno, "read the executable of process %d", (int)pid);
+	exe[len] = '\0';
+	if ((ret = read_proc(pid, "status", &text, e)) <= 0)
+		return ret;
+	unsigned uid = 0;
+	const char *uids = strstr(buf_str(&text), "\nUid:");
+	if (uids == NULL || sscanf(uids, " Uid: %*u %u", &uid) != 1)
+		return ERR(e, 0, "the kernel does not tell the user of process %d", (int)pid);
+	if ((ret = read_proc(pid, "cmdline", &text, e)) <= 0)
+		return ret;
+	buf_printf(&line, "%s uid=%u ", exe, uid);
+	command_line(&text, &line);
+	tally_add(t, buf_take(&line));
+	return 0;
+}
+
+int capture_processes(struct capture *c, struct err *e)
+{
+	GUARD(mem) pid_t *pids = mem_array(PROCESSES_MAX, sizeof(*pids));
+	struct tally t = { 0 };
+	int count = node_processes(c->node, pids, PROCESSES_MAX, e);
+	int ret = count < 0 ? -1 : 0;
+	for (int i = 0; ret == 0 && i < count; i++)
+		ret = add_process(pids[i], &t, e);
+	if (ret == 0)
+		ret = tally_write(&t, c, STATE_PROCESS, e);
+	tally_free(&t);
+	return ret;
+}
+
+/* ---- mounts ---- */
+
+struct mount_line {
+	char *point, *type, *source, *own, *super;
+	size_t order; /* as mounted: later ones lie over earlier ones */
+};
+
+/* mountinfo writes blanks and backslashes in octal. */
+static void unescape(char *s)
+{
+	char *to = s;
+	for (const char *from = s; *from != '\0';) {
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] != '\0' &&
+		    from[3] != '\0') {
+			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 |
+				       (from[3] - '0'));
+			from += 4;
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+/* An overlay's folders are the harness's own, and other ones in each drill. */
+static void add_options(const char *options, struct buf *ret)
+{
+	static const char *const ours[] = { "lowerdir", "upperdir", "workdir", "datadir" };
+	const char *sep = "";
+	while (*options != '\0') {
+		size_t len = strcspn(options, ",");
+		bool drop = false;
+		for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+			drop |= strncmp(options, ours[i], strlen(ours[i])) == 0;
+		if (!drop) {
+			buf_puts(ret, sep);
+			buf_add(ret, options, len);
+			sep = ",";
+		}
+		options += len + (options[len] == ',');
+	}
+}
+
+/* "ID PARENT MAJ:MIN ROOT POINT OPTIONS [TAGS] - TYPE SOURCE SUPER" */
+static bool split_mount(char *line, struct mount_line *ret)
+{
+	char *words[6], *tail = strstr(line, " - ");
+	if (tail == NULL)
+		return false;
+	*tail = '\0';
+	tail += 3;
+	for (size_t i = 0; i < 6; i++)
+		if ((words[i] = strsep(&line, " ")) == NULL)
+			return false;
+	ret->point = words[4];
+	ret->own = words[5];
+	ret->type = strsep(&tail, " ");
+	ret->source = strsep(&tail, " ");
+	ret->super = tail;
+	if (ret->super == NULL)
+		return false;
+	unescape(ret->point);
+	unescape(ret->source);
+	return true;
+}
+
+static int by_point(const void *a, const void *b)
+{
+	const struct mount_line *x = a, *y = b;
+	int c = strcmp(x->point, y->point);
+	return c != 0 ? c : x->order < y->order ? -1 : 1;
+}
+
+static int write_mount(struct capture *c, const struct mount_line *m, const char *key,
+		       struct err *e)
+{
+	GUARD_BUF struct buf options = { 0 };
+	add_options(m->own, &options);
+	buf_putc(&options, ';');
+	add_options(m->super, &options);
+	state_line_begin(&c->out, STATE_MOUNT, key);
+	state_line_str(&c->out, "fstype", m->type);
+	state_line_str(&c->out, "options", buf_str(&options));
+	state_line_str(&c->out, "source", m->source);
+	state_line_end(&c->out);
+	return capture_line(c, e);
+}
+
+struct mount_list {
+	struct mount_line *items;
+	size_t count;
+};
+
+static int write_mounts(struct capture *c, struct mount_list *l, struct err *e)
+{
+	size_t over = 1;
+	/* Stacked ones first get their own keys, for it is the keys that must be in order. */
+	qsort(l->items, l->count, sizeof(*l->items), by_point);
+	GUARD(mem) char **keys = mem_array(l->count + 1, sizeof(*keys));
+	for (size_t i = 0; i < l->count; i++) {
+		bool same = i > 0 && strcmp(l->items[i].point, l->items[i - 1].point) == 0;
+		over = same ? over + 1 : 1;
+		keys[i] = same ? mem_printf("%s#%zu", l->items[i].point, over)
+			       : mem_strdup(l->items[i].point);
+	}
+	for (size_t i = 0; i < l->count; i++)
+		l->items[i].point = keys[i];
+	qsort(l->items, l->count, sizeof(*l->items), by_point);
+	int ret = 0;
+	for (size_t i = 0; i < l->count; i++) {
+		if (ret == 0)
+			ret = write_mount(c, &l->items[i], l->items[i].point, e);
+		free(l->items[i].point);
+	}
+	return ret;
+}
+
+int capture_mounts(struct capture *c, struct err *e)
+{
+	GUARD_BUF struct buf text = { 0 };
+	struct mount_list l = { 0 };
+	int ret = read_proc(node_init_pid(c->node), "mountinfo", &text, e);
+	if (ret < 0)
+		return -1;
+	if (ret == 0)
+		return ERR(e, 0, "its init is gone");
+	for (char *line, *rest = text.data; (line = strsep(&rest, "\n")) != NULL;) {
+		struct mount_line m = { .order = l.count };
+		if (line[0] == '\0')
+			continue;
+		if (!split_mount(line, &m)) {
+			free(l.items);
+			return ERR(e, 0,
+				   "the kernel's list of mounts has a line of an unknown form");
+		}
+		l.items = mem_grow(l.items, l.count + 1, sizeof(*l.items));
+		l.items[l.count++] = m;
+	}
+	ret = write_mounts(c, &l, e);
+	free(l.items);
+	return ret;
+}

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/sandbox/host_tests.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/base/buf.h"
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
+#include "harness/sandbox/cgroup.h"
+#include "harness/sandbox/link.h"
+#include "harness/sandbox/owner.h"
+
+enum { SMALL_FILE_MAX = 1 << 20, ANSWER_MS = 2000 };
+
+#define SAY(t, ...)         (void)snprintf((t)->detail, HOST_DETAIL_MAX, __VA_ARGS__)
+#define LACKS(e, code, ...) ERR_AS(e, EXIT_UNAVAILABLE, code, __VA_ARGS__)
+
+/* ---- root, state folder, namespaces ---- */
+
+int host_test_ROOT(const struct host_test *t, struct err *e)
+{
+	enum { CAPS = 38 }; /* all that Linux 4.19 knew; later ones are not needed */
+	GUARD_BUF struct buf status = { 0 };
+	if (geteuid() != 0)
+		return LACKS(e, 0, "user id %u", (unsigned)geteuid());
+	if (io_read_file(AT_FDCWD, "/proc/self/status", SMALL_FILE_MAX, &status, e) < 0)
+		return -1;
+	const char *line = strstr(buf_str(&status), "\nCapEff:");
+	unsigned long long caps = 0;
+	if (line == NULL || sscanf(line, "\nCapEff: %llx", &caps) != 1)
+		return LACKS(e, 0, "/proc/self/status has no CapEff");
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} needed[] = { { 21, "CAP_SYS_ADMIN" },
+		       { 12, "CAP_NET_ADMIN" },
+		       { 19, "CAP_SYS_PTRACE" },
+		       { 1, "CAP_DAC_OVERRIDE" },
+		       { 27, "CAP_MKNOD" } };
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!(caps >> needed[i].bit & 1))
+			return LACKS(e, 0, "root without %s", needed[i].name);
+	SAY(t, "user id 0, capabilities %llx", caps);
+	return 0;
+}
+
+static int need_state(const struct host_test *t, struct err *e)
+{
+	return t->owner != NULL ? 0 : LACKS(e, 0, "%s", t->no_owner);
+}
+
+int host_test_STATE(const struct host_test *t, struct err *e)
+{
+	if (need_state(t, e) < 0)
+		return -1;
+	GUARD(mem) char *file = mem_printf("%s/doctor", owner_work_dir(t->owner));
+	if (io_write_file(AT_FDCWD, file, "x", 1, 0600, e) < 0)
+		return -1;
+	SAY(t, "'%s' can be written", t->state_dir);
+	return 0;
+}
+
+int host_test_NAMESPACES(const struct host_test *t, struct err *e)
+{
+	static const struct {
+		int flag;
+		const char *name;
+	} kinds[] = { { CLONE_NEWNS, "mount" }, { CLONE_NEWPID, "pid" },
+		      { CLONE_NEWNET, "net" },  { CLONE_NEWUTS, "uts" },
+		      { CLONE_NEWIPC, "ipc" },  { CLONE_NEWCGROUP, "cgroup" } };
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (unshare(kinds[i].flag) < 0)
+			return LACKS(e, errno, "%s namespace", kinds[i].name);
+	SAY(t, "mount, pid, net, uts, ipc and cgroup made");
+	return 0;
+}
+
+/* ---- mounts ---- */
+
+static int private_mounts(struct err *e)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return LACKS(e, errno, "mount namespace");
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
+		return LACKS(e, errno, "make mounts private");
+	return 0;
+}
+
+static char *subfolder(const struct host_test *t, const char *name)
+{
+	char *dir = mem_printf("%s/%s", owner_work_dir(t->owner), name);
+	(void)mkdir(dir, 0755); /* a failure shows at the mount */
+	return dir;
+}
+
+/* The options that the kernel really took: it may drop one silently. */
+static bool mount_has(const char *dir, const char *option, struct err *e)
+{
+	GUARD_BUF struct buf info = { 0 };
+	if (io_read_file(AT_FDCWD, "/proc/self/mountinfo", SMALL_FILE_MAX, &info, e) < 0)
+		return false;
+	const char *line = strstr(buf_str(&info), dir);
+	const char *end = line != NULL ? strchr(line, '\n') : NULL;
+	const char *found = line != NULL ? strstr(line, option) : NULL;
+	return found != NULL && (end == NULL || found < end);
+}
+
+int host_test_OVERLAY(const struct host_test *t, struct err *e)
+{
+	if (need_state(t, e) < 0 || private_mounts(e) < 0)
+		return -1;
+	GUARD(mem) char *lower = subfolder(t, "lower");
+	GUARD(mem) char *upper = subfolder(t, "upper");
+	GUARD(mem) char *work = subfolder(t, "work");
+	GUARD(mem) char *merged = subfolder(t, "merged");
+	GUARD(mem)
+	char *options =
+		mem_printf("lowerdir=%s,upperdir=%s,workdir=%s,index=on", lower, upper, work);
+	if (mount("overlay", merged, "overlay", 0, options) < 0)
+		return LACKS(e, errno, "mount an overlay with its upper in '%s'", t->state_dir);
+	/* xino=on is not asked here: with both layers on one file system the kernel drops it, as
+	 * inode numbers are unique without; each node's mount is read back by itself. */
+	if (!mount_has(merged, "index=on", e))
+		return LACKS(e, 0, "the kernel dropped index=on");
+	GUARD(mem) char *file = mem_printf("%s/f", merged);
+	if (io_write_file(AT_FDCWD, file, "x", 1, 0644, e) < 0)
+		return -1;
+	SAY(t, "mounted, index=on read back, a file written");
+	return 0;
+}
+
+/* Runs a program to its end; its exit code, or -1. */
+static int run_program(const char *const *argv, struct err *e)
+{
+	int status;
+	pid_t pid = fork();
+	if (pid < 0)
+		return LACKS(e, errno, "fork");
+	if (pid == 0) {
+		(void)execvp(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 126;
+}
+
+static int need_program(const struct host_test *t, const char *const *argv, struct err *e)
+{
+	int code = run_program(argv, e);
+	if (code < 0)
+		return -1;
+	if (code == 127)
+		return LACKS(e, 0, "%s is not installed", argv[0]);
+	if (code != 0)
+		return LACKS(e, 0, "%s %s: exit %d", argv[0], argv[1], code);
+	SAY(t, "%s %s: exit 0", argv[0], argv[1]);
+	return 0;
+}
+
+static int mount_by_loop(const char *image, const char *dir, struct err *e)
+{
+	GUARD(fd) int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (control < 0)
+		return LACKS(e, errno, "/dev/loop-control");
+	int number = ioctl(control, LOOP_CTL_GET_FREE);
+	if (number < 0)
+		return LACKS(e, errno, "a free loop device");
+	GUARD(mem) char *device = mem_printf("/dev/loop%d", number);
+	GUARD(fd) int loop = open(device, O_RDONLY | O_CLOEXEC);
+	GUARD(fd) int file = open(image, O_RDONLY | O_CLOEXEC);
+	if (loop < 0 || file < 0)
+		return LACKS(e, errno, "open %s", loop < 0 ? device : image);
+	/* AUTOCLEAR: the device goes free with its last user, whatever happens to us. */
+	struct loop_config config = {
+		.fd = (unsigned)file,
+		.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR,
+	};
+	if (ioctl(loop, LOOP_CONFIGURE, &config) < 0)
+		return LACKS(e, errno, "set up %s", device);
+	if (mount(device, dir, "erofs", MS_RDONLY, NULL) < 0)
+		return LACKS(e, errno, "mount erofs from %s", device);
+	return 0;
+}
+
+int host_test_EROFS(const struct host_test *t, struct err *e)
+{
+	if (need_state(t, e) < 0 || private_mounts(e) < 0)
+		return -1;
+	GUARD(mem) char *tree = subfolder(t, "tree");
+	GUARD(mem) char *dir = subfolder(t, "erofs");
+	GUARD(mem) char *image = mem_printf("%s/test.erofs", owner_work_dir(t->owner));
+	const char *const argv[] = { "mkfs.erofs", "--quiet", image, tree, NULL };
+	int code = run_program(argv, e);
+	if (code != 0)
+		return LACKS(e, 0,
+			     code == 127 ? "no mkfs.erofs to make a test image with"
+					 : "mkfs.erofs could not make a test image");
+	if (mount(image, dir, "erofs", MS_RDONLY, NULL) == 0) {
+		SAY(t, "mounted straight from a file");
+		return 0;
+	}
+	if (mount_by_loop(image, dir, e) < 0)
+		return -1;
+	SAY(t, "mounted from a loop device");
+	return 0;
+}
+
+int host_test_MKFS_EROFS(const struct host_test *t, struct err *e)
+{
+	return need_program(t, (const char *const[]){ "mkfs.erofs", "--help", NULL }, e);
+}
+
+int host_test_MMDEBSTRAP(const struct host_test *t, struct err *e)
+{
+	return need_program(t, (const char *const[]){ "mmdebstrap", "--version", NULL }, e);
+}
+
+/* ---- links ---- */
+
+int host_test_BRIDGE(const struct host_test *t, struct err *e)
+{
+	struct net_switch *s;
+	if (switch_create(&s, e) < 0)
+		return -1;
+	switch_destroy(s);
+	SAY(t, "made in a network namespace of its own");
+	return 0;
+}
+
+/* A node's network namespace without a node; it lives as long as the descriptor. */
+static int empty_netns(struct err *e)
+{
+	GUARD(fd) int ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (ours < 0 || unshare(CLONE_NEWNET) < 0)
+		return LACKS(e, errno, "network namespace");
+	GUARD(fd) int other = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (other < 0 || setns(ours, CLONE_NEWNET) < 0)
+		return LACKS(e, errno, "network namespace");
+	return take_fd(&other);
+}
+
+static int attach(uint64_t rate, struct err *e)
+{
+	struct net_switch *s;
+	struct net_link *link;
+	GUARD(fd) int netns = empty_netns(e);
+	if (netns < 0 || switch_create(&s, e) < 0)
+		return -1;
+	const struct link_spec spec = { .name = "doctor",
+					.netns_fd = netns,
+					.addr = htonl(0x0a000002), /* 10.0.0.2 */
+					.prefix = 24,
+					.rate = rate };
+	int result = link_attach(s, &spec, &link, e);
+	switch_destroy(s);
+	return result;
+}
+
+int host_test_VETH(const struct host_test *t, struct err *e)
+{
+	if (attach(0, e) < 0)
+		return -1;
+	SAY(t, "made between two namespaces");
+	return 0;
+}
+
+int host_test_TBF(const struct host_test *t, struct err *e)
+{
+	if (attach(1 << 20, e) < 0)
+		return -1;
+	SAY(t, "1 MiB/s set on a link");
+	return 0;
+}
+
+/* ---- watching and stopping programs ---- */
+
+/* The one program start that is asked about is let go. */
+static int answer_one(int fan, struct err *e)
+{
+	struct fanotify_event_metadata ev;
+	struct pollfd p = { .fd = fan, .events = POLLIN };
+	if (poll(&p, 1, ANSWER_MS) <= 0 || read(fan, &ev, sizeof(ev)) < (ssize_t)sizeof(ev))
+		return LACKS(e, 0, "a program started without being asked about");
+	const struct fanotify_response response = { .fd = ev.fd, .response = FAN_ALLOW };
+	if (write(fan, &response, sizeof(response)) != (ssize_t)sizeof(response))
+		return LACKS(e, errno, "answer fanotify");
+	(void)close(ev.fd);
+	if (!(ev.mask & FAN_OPEN_EXEC_PERM))
+		return LACKS(e, 0, "fanotify told of something else");
+	return 0;
+}
+
+int host_test_FANOTIFY(const struct host_test *t, struct err *e)
+{
+	/* A mount of our own over one program, so that nobody else's starts are held. */
+	static const char *const program = "/bin/true";
+	if (private_mounts(e) < 0)
+		return -1;
+	if (mount(program, program, "none", MS_BIND, NULL) < 0)
+		return LACKS(e, errno, "bind %s", program);
+	GUARD(fd) int fan = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY | O_CLOEXEC);
+	if (fan < 0)
+		return LACKS(e, errno, "fanotify_init");
+	if (fanotify_mark(fan, FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_OPEN_EXEC_PERM, AT_FDCWD,
+			  program) < 0)
+		return LACKS(e, errno, "fanotify_mark");
+	pid_t pid = fork();
+	if (pid < 0)
+		return LACKS(e, errno, "fork");
+	if (pid == 0) {
+		(void)execl(program, program, (char *)NULL);
+		_exit(127);
+	}
+	int status = 0, result = answer_one(fan, e);
+	if (result < 0)
+		(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, &status, 0);
+	if (result == 0 && status != 0)
+		return LACKS(e, 0, "a program that was let go did not run");
+	SAY(t, "a program start was held and let go");
+	return result;
+}
+
+int host_test_PTRACE(const struct host_test *t, struct err *e)
+{
+	int status = 0;
+	pid_t pid = fork();
+	if (pid < 0)
+		return LACKS(e, errno, "fork");
+	if (pid == 0) {
+		for (;;)
+			(void)pause();
+	}
+	int result = 0;
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
+		result = LACKS(e, errno, "PTRACE_SEIZE");
+	(void)kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) == pid && !WIFEXITED(status) && !WIFSIGNALED(status))
+		;
+	SAY(t, "a process was seized without stopping it");
+	return result;
+}
+
+/* ---- limits ---- */
+
+/* A real group with the limit, made and removed as a node's would be. */
+static int try_limit(const struct host_test *t, const char *what,
+		     const struct cgroup_limits *limits, struct err *e)
+{
+	const char *why = cgroup_unsupported(what);
+	if (why != NULL)
+		return LACKS(e, 0, "%s", why);
+	if (need_state(t, e) < 0)
+		return -1;
+	struct node_cgroup *group = NULL;
+	int result = cgroup_node_create(&group, t->owner, "doctor", limits, e);
+	if (cgroup_node_destroy(group, e) > 0)
+		result = -1;
+	if (result == 0)
+		SAY(t, "set and read back (cgroup %s)", cgroup_mode_name(cgroup_mode()));
+	return result;
+}
+
+int host_test_CGROUP_MEMORY(const struct host_test *t, struct err *e)
+{
+	return try_limit(t, "memory", &(struct cgroup_limits){ .memory = 64 << 20 }, e);
+}
+
+int host_test_CGROUP_PIDS(const struct host_test *t, struct err *e)
+{
+	return try_limit(t, "pids", &(struct cgroup_limits){ .pids = 64 }, e);
+}
+
+int host_test_CGROUP_CPU(const struct host_test *t, struct err *e)
+{
+	return try_limit(t, "cpu", &(struct cgroup_limits){ .cpu = 50 }, e);
+}

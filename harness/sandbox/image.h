@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Root images: built once, cached under STATE/images/ by their recipe's digest, as erofs.
+ *
+ *	STATE/images/KEY.erofs   the image
+ *	STATE/images/KEY.json    what it is: {"kind":"debian"|"layer","recipe":...,"digest":XXH3-128
+ *	                         of the image,"size":...,"packages":{...},"built":...}
+ * Concurrent builders of one key wait for each other (flock). An image is complete or absent:
+ * written under another name and renamed. Needs root, mmdebstrap, mkfs.erofs.
+ */
+#ifndef BACKOUT_SANDBOX_IMAGE_H
+#define BACKOUT_SANDBOX_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/base/err.h"
+#include "harness/base/loop.h"
+#include "harness/sandbox/owner.h"
+
+struct image {
+	char key[33];    /* of the recipe, hex */
+	char digest[33]; /* of the content, hex; for a directory root: of its path */
+	char *path;      /* the erofs file, or the directory */
+	bool is_dir;
+};
+void image_free(struct image *i);
+
+struct image_file {
+	const char *dest; /* absolute path inside */
+	const char *from; /* file or directory on this host, or NULL */
+	const char *text; /* or this */
+	int mode;         /* -1: the source's, 0644 for text */
+};
+
+typedef void (*image_progress_fn)(void *arg, const char *line);
+
+/* {"debian": suite, "include": [...]}: from the cache, or built by mmdebstrap with this host's
+ * apt sources (exit 69 with mmdebstrap's own last words when it cannot be). */
+int image_debian(struct owner *o, const char *suite, const char *const *include, size_t count,
+		 image_progress_fn progress, void *arg, struct image *ret, struct err *e);
+/* {"dir": path} */
+int image_dir(const char *path, struct image *ret, struct err *e);
+/* files copied in (owner root), then the set-up commands run once in a node over `base` without
+ * network; the merged tree becomes an image of its own. No files and no commands: `base` again.
+ * A failing command is exit 65 with its last output. */
+int image_layer(struct owner *o, const struct image *base, const struct image_file *files,
+		size_t file_count, const char *const *setup, size_t setup_count,
+		image_progress_fn progress, void *arg, struct image *ret, struct err *e);
+
+struct image_info {
+	char key[33];
+	char *kind, *recipe; /* recipe: one line for a person */
+	uint64_t size;
+	int64_t built; /* seconds since the epoch */
+};
+/* Sorted by age. Returns the count; *ret and its strings by image_list_free(). */
+int image_list(const char *state_dir, struct image_info **ret, struct err *e);
+void image_list_free(struct image_info *list, int count);
+/* By key or unique prefix of it; "all" removes all. Returns how many, -1 on error. */
+int image_remove(const char *state_dir, const char *key, struct err *e);
+
+#endif

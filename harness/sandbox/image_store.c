@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* The folder STATE/images: locks, look-up, publishing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
+#include "harness/model/json.h"
+#include "harness/sandbox/image_internal.h"
+
+void image_free(struct image *i)
+{
+	free(i->path);
+	i->path = NULL;
+}
+
+/* The lock file may be removed (with its image) between open and flock: then it locks nothing. */
+static int lock_key(const char *path, struct err *e)
+{
+	for (;;) {
+		GUARD(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "open '%s'", path);
+		while (flock(fd, LOCK_EX) < 0)
+			if (errno != EINTR)
+				return ERR(e, errno, "lock '%s'", path);
+		struct stat mine, now;
+		if (fstat(fd, &mine) == 0 && stat(path, &now) == 0 && mine.st_ino == now.st_ino &&
+		    mine.st_dev == now.st_dev)
+			return take_fd(&fd);
+	}
+}
+
+int image_slot_open(struct owner *o, const char *key, struct image_slot *ret, struct err *e)
+{
+	struct image_slot s = { .lock = -1 };
+	memcpy(s.key, key, HASH_TEXT);
+	s.dir = mem_printf("%s/images", owner_state_dir(o));
+	s.scratch = mem_printf("%s/image-%s", owner_work_dir(o), key);
+	GUARD(mem) char *lock_path = mem_printf("%s/%s.lock", s.dir, key);
+	if (io_mkdirs(s.dir, 0755, e) < 0 || (s.lock = lock_key(lock_path, e)) < 0 ||
+	    io_remove_tree(AT_FDCWD, s.scratch, e) < 0 || io_mkdirs(s.scratch, 0755, e) < 0) {
+		image_slot_close(&s);
+		return -1;
+	}
+	*ret = s;
+	return 0;
+}
+
+void image_slot_close(struct image_slot *s)
+{
+	/* What cannot be removed now is below the owner's folder, which reports it. */
+	struct err ignored = { 0 };
+	if (s->lock >= 0)
+		(void)io_remove_tree(AT_FDCWD, s->scratch, &ignored);
+	free(s->dir);
+	free(s->scratch);
+	guard_fd(&s->lock);
+	memset(s, 0, sizeof(*s));
+	s->lock = -1;
+}
+
+int image_meta_read(const char *dir, const char *key, struct image_info *ret,
+		    char digest[HASH_TEXT], struct err *e)
+{
+	GUARD(mem) char *path = mem_printf("%s/%s.json", dir, key);
+	GUARD_BUF struct buf text = { 0 };
+	struct json_doc *doc = NULL;
+	if (io_read_file(AT_FDCWD, path, IMAGE_META_MAX, &text, e) < 0 ||
+	    json_parse(&doc, path, buf_str(&text), text.len, e) < 0)
+		return -1;
+	const struct json *root = json_root(doc);
+	(void)snprintf(digest, HASH_TEXT, "%s", json_get_string(root, "digest", ""));
+	if (ret != NULL) {
+		(void)snprintf(ret->key, sizeof(ret->key), "%s", key);
+		ret->kind = mem_strdup(json_get_string(root, "kind", "?"));
+		ret->recipe = mem_strdup(json_get_string(root, "recipe", "?"));
+		ret->size = (uint64_t)json_get_int(root, "size", 0);
+		ret->built = json_get_int(root, "built", 0);
+	}
+	json_doc_free(doc);
+	return 0;
+}
+
+int image_slot_find(const struct image_slot *s, struct image *ret, struct err *e)
+{
+	GUARD(mem) char *path = mem_printf("%s/%s.erofs", s->dir, s->key);
+	GUARD(mem) char *meta = mem_printf("%s/%s.json", s->dir, s->key);
+	if (access(meta, F_OK) < 0 || access(path, F_OK) < 0)
+		return 0;
+	char digest[HASH_TEXT] = "";
+	if (image_meta_read(s->dir, s->key, NULL, digest, e) < 0)
+		return err_prefix(e,
+				  "the cached image is unusable; remove it ('backout image rm %s')",
+				  s->key);
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->key, s->key, HASH_TEXT);
+	memcpy(ret->digest, digest, HASH_TEXT);
+	ret->path = take_ptr(&path);
+	return 1;
+}
+
+/* The same tree makes the same bytes: the file system's id comes from the key, not from chance. */
+static int make_erofs(const struct image_slot *s, const char *tree, const char *to,
+		      const struct image_progress *p, struct err *e)
+{
+	const char *k = s->key;
+	GUARD(mem)
+	char *uuid = mem_printf("-U%.8s-%.4s-%.4s-%.4s-%.12s", k, k + 8, k + 12, k + 16, k + 20);
+	/* Uncompressed: it builds and reads fastest, and a capture reads all of it. */
+	const char *const argv[] = { "mkfs.erofs", "--quiet", "--preserve-mtime", uuid, to,
+				     tree,         NULL };
+	if (job_tool(argv, NULL, p, e) < 0)
+		return err_prefix(e, "make the image (package erofs-utils)");
+	GUARD(fd) int fd = open(to, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		return ERR(e, errno, "write '%s' to disk", to);
+	return 0;
+}
+
+static void meta_text(const struct image_about *about, const char *digest, uint64_t size,
+		      const struct buf *packages, struct buf *out)
+{
+	buf_puts(out, "{\"kind\":");
+	buf_json(out, about->kind);
+	buf_puts(out, ",\"recipe\":");
+	buf_json(out, about->recipe);
+	buf_printf(out, ",\"digest\":\"%s\",\"size\":%llu,\"packages\":{%s},\"built\":%lld}\n",
+		   digest, (unsigned long long)size, buf_str(packages), (long long)time(NULL));
+}
+
+int image_slot_publish(const struct image_slot *s, const struct image_about *about,
+		       const struct image_progress *p, struct image *ret, struct err *e)
+{
+	GUARD(mem) char *temp = mem_printf("%s/image.erofs", s->scratch);
+	GUARD(mem) char *path = mem_printf("%s/%s.erofs", s->dir, s->key);
+	GUARD(mem) char *meta = mem_printf("%s/%s.json", s->dir, s->key);
+	GUARD_BUF struct buf packages = { 0 };
+	GUARD_BUF struct buf text = { 0 };
+	struct stat st;
+	char digest[HASH_TEXT];
+	if (make_erofs(s, about->tree, temp, p, e) < 0 || hash_file(temp, digest, e) < 0 ||
+	    image_packages_json(about->tree, &packages, e) < 0)
+		return -1;
+	if (stat(temp, &st) < 0)
+		return ERR(e, errno, "stat '%s'", temp);
+	meta_text(about, digest, (uint64_t)st.st_size, &packages, &text);
+	/* An image without its json does not count, so the order makes the pair appear at once. */
+	if (unlink(meta) < 0 && errno != ENOENT)
+		return ERR(e, errno, "remove '%s'", meta);
+	if (rename(temp, path) < 0)
+		return ERR(e, errno, "rename '%s' to '%s'", temp, path);
+	if (io_write_file(AT_FDCWD, meta, text.data, text.len, 0644, e) < 0)
+		return -1;
+	int found = image_slot_find(s, ret, e);
+	if (found == 0)
+		return ERR(e, 0, "the image '%s' vanished while it was being stored", path);
+	return found < 0 ? -1 : 0;
+}

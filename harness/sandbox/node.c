@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/sandbox/node.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "harness/base/guard.h"
+#include "harness/base/mem.h"
+#include "harness/sandbox/node_private.h"
+
+enum {
+	BUILD_MS_MAX = 30 * 1000, /* until init says that it is ready */
+	DEATH_MS_MAX = 10 * 1000, /* until a killed init is gone */
+	NAME_MAX_LEN = 63,        /* a host name's limit */
+};
+
+static const char *const folders[] = { "lower", "upper", "work" };
+enum { FOLDER_COUNT = sizeof(folders) / sizeof(folders[0]) };
+
+static int check_spec(const struct node_spec *spec, struct err *e)
+{
+	size_t len = strlen(spec->name);
+	if (len == 0 || len > NAME_MAX_LEN || strchr(spec->name, '/') != NULL)
+		return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
+			      "'%s' is no host name (1 to %d bytes, no '/')", spec->name,
+			      NAME_MAX_LEN);
+	struct stat st;
+	if (stat(spec->root_path, &st) < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "root '%s'", spec->root_path);
+	bool want_dir = spec->root_kind == NODE_ROOT_DIR;
+	if (want_dir != (S_ISDIR(st.st_mode) != 0))
+		return ERR_AS(e, EXIT_UNAVAILABLE, 0, "root '%s' is %s", spec->root_path,
+			      want_dir ? "no folder" : "a folder, not an image");
+	return 0;
+}
+
+static void remove_folders(const char *work_dir)
+{
+	/* The kernel's own folder inside of the overlay's work folder goes, too. */
+	GUARD(mem) char *inner = mem_printf("%s/work/work", work_dir);
+	(void)rmdir(inner);
+	for (size_t i = FOLDER_COUNT; i > 0; i--) {
+		GUARD(mem) char *path = mem_printf("%s/%s", work_dir, folders[i - 1]);
+		(void)rmdir(path);
+	}
+}
+
+static int make_folders(const char *work_dir, struct err *e)
+{
+	for (size_t i = 0; i < FOLDER_COUNT; i++) {
+		GUARD(mem) char *path = mem_printf("%s/%s", work_dir, folders[i]);
+		if (mkdir(path, 0755) < 0) {
+			(void)ERR_AS(e, EXIT_UNAVAILABLE, errno, "make folder '%s'", path);
+			if (e->code != EEXIST)
+				remove_folders(work_dir);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* All namespaces at once but the cgroup one: see own_cgroups() in node_init.c. */
+static int start_init(struct node *n, const struct node_spec *spec, struct err *e)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return ERR(e, errno, "socketpair");
+	n->sock = pair[0];
+	GUARD(fd) int theirs = pair[1];
+	const int on = 1;
+	if (setsockopt(n->sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		return ERR(e, errno, "ask for credentials");
+	GUARD(fd) int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (self < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "pidfd_open (Linux 5.3)");
+	struct clone_args args = {
+		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC |
+			 CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&n->pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
+			      "make the node's namespaces (needs root)");
+	if (pid == 0)
+		node_init_main(&(struct init_task){ spec, theirs, self });
+	n->init = (pid_t)pid;
+	return 0;
+}
+
+static int wait_ready(struct node *n, struct err *e)
+{
+	struct pollfd p = { .fd = n->sock, .events = POLLIN };
+	int got;
+	do
+		got = poll(&p, 1, BUILD_MS_MAX);
+	while (got < 0 && errno == EINTR);
+	if (got == 0)
+		return ERR(e, ETIMEDOUT, "the node was not built within %d ms", BUILD_MS_MAX);
+	ssize_t len = recv(n->sock, &n->ready, sizeof(n->ready), 0);
+	if (len != (ssize_t)sizeof(n->ready))
+		return ERR(e, 0, "the node's init died while building it");
+	if (err_is_set(&n->ready.err)) {
+		if (!err_is_set(e))
+			*e = n->ready.err;
+		return -1;
+	}
+	return 0;
+}
+
+/* Through /proc/PID: its pid cannot have passed to another, for we have not reaped it. */
+static int open_views(struct node *n, struct err *e)
+{
+	const struct {
+		int *fd;
+		const char *name;
+		int flags;
+	} views[] = {
+		{ &n->root_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC },
+		{ &n->netns_fd, "ns/net", O_RDONLY | O_CLOEXEC },
+		{ &n->pidns_fd, "ns/pid", O_RDONLY | O_CLOEXEC },
+	};
+	char path[64];
+	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)n->init, views[i].name);
+		*views[i].fd = open(path, views[i].flags);
+		if (*views[i].fd < 0)
+			return ERR(e, errno, "open '%s'", path);
+	}
+	ssize_t len = readlink(path, n->pidns, sizeof(n->pidns) - 1); /* the last one: ns/pid */
+	if (len < 0)
+		return ERR(e, errno, "read '%s'", path);
+	n->pidns[len] = '\0';
+	n->root_path = mem_printf("/proc/%d/root", (int)n->init);
+	return 0;
+}
+
+static void on_init_end(void *arg, pid_t pid, int status, bool gone)
+{
+	struct node *n = arg;
+	(void)pid;
+	(void)status;
+	if (!gone)
+		return;
+	n->child_src = NULL; /* the loop has removed it */
+	n->init = 0;
+	n->alive = false;
+	node_procs_die(n);
+}
+
+static int bring_up(struct node *n, const struct node_spec *spec, struct err *e)
+{
+	if (start_init(n, spec, e) < 0 || cgroup_node_attach(n->cgroup, n->init, e) < 0)
+		return -1;
+	struct msg go = { .kind = MSG_GO };
+	/* A failed send means that init died: wait_ready() has its reason. */
+	(void)send(n->sock, &go, sizeof(go), MSG_NOSIGNAL);
+	if (wait_ready(n, e) < 0 || open_views(n, e) < 0)
+		return -1;
+	if (loop_add_fd(n->loop, n->sock, EPOLLIN, node_on_message, n, &n->sock_src, e) < 0 ||
+	    loop_add_child(n->loop, n->init, on_init_end, n, &n->child_src, e) < 0)
+		return -1;
+	n->alive = true;
+	return 0;
+}
+
+int node_create(struct node **ret, struct loop *loop, struct owner *owner,
+		const struct node_spec *spec, struct err *e)
+{
+	if (check_spec(spec, e) < 0 || make_folders(spec->work_dir, e) < 0)
+		return err_prefix(e, "node '%s'", spec->name);
+	struct node *n = mem_alloc(sizeof(*n));
+	n->loop = loop;
+	n->name = mem_strdup(spec->name);
+	n->work_dir = mem_strdup(spec->work_dir);
+	n->pidfd = n->sock = n->root_fd = n->netns_fd = n->pidns_fd = -1;
+	if (cgroup_node_create(&n->cgroup, owner, spec->name, &spec->limits, e) < 0 ||
+	    bring_up(n, spec, e) < 0) {
+		struct err ignored = { 0 };
+		(void)err_prefix(e, "node '%s'", spec->name);
+		(void)node_destroy(n, &ignored);
+		remove_folders(spec->work_dir);
+		return -1;
+	}
+	*ret = n;
+	return 0;
+}
+
+/* Its death is that of the whole PID namespace: it can be waited for only when all are gone. */
+static int end_init(struct node *n, struct err *e)
+{
+	loop_remove(n->child_src);
+	n->child_src = NULL;
+	if (n->init == 0)
+		return 0;
+	if (syscall(SYS_pidfd_send_signal, n->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return ERR(e, errno, "kill the init of node '%s'", n->name);
+	struct pollfd p = { .fd = n->pidfd, .events = POLLIN };
+	int got;
+	do
+		got = poll(&p, 1, DEATH_MS_MAX);
+	while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		return ERR(e, ETIMEDOUT,
+			   "the processes of node '%s' (init is %d) do not die: is one frozen, or "
+			   "held by a debugger?",
+			   n->name, (int)n->init);
+	siginfo_t info;
+	if (waitid(P_PIDFD, (id_t)n->pidfd, &info, WEXITED | __WALL) < 0 && errno != ECHILD)
+		return ERR(e, errno, "wait for the init of node '%s'", n->name);
+	n->init = 0;
+	return 0;
+}
+
+unsigned node_destroy(struct node *n, struct err *e)
+{
+	if (n == NULL)
+		return 0;
+	unsigned left = end_init(n, e) < 0 ? 1 : 0;
+	n->alive = false;
+	node_procs_orphan(n);
+	loop_remove(n->sock_src);
+	const int fds[] = { n->sock, n->pidfd, n->root_fd, n->netns_fd, n->pidns_fd };
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+	left += cgroup_node_destroy(n->cgroup, e);
+	free(n->name);
+	free(n->work_dir);
+	free(n->root_path);
+	free(n);
+	return left;
+}
+
+const char *node_name(const struct node *n)
+{
+	return n->name;
+}
+
+pid_t node_init_pid(const struct node *n)
+{
+	return n->init;
+}
+
+int node_root_fd(const struct node *n)
+{
+	return n->root_fd;
+}
+
+int node_netns_fd(const struct node *n)
+{
+	return n->netns_fd;
+}
+
+int node_pidns_fd(const struct node *n)
+{
+	return n->pidns_fd;
+}
+
+const char *node_mount_options(const struct node *n)
+{
+	return n->ready.options;
+}
+
+const char *node_notice(const struct node *n)
+{
+	return n->ready.notice[0] != '\0' ? n->ready.notice : NULL;
+}
+
+const char *node_root_path(const struct node *n)
+{
+	return n->root_path;
+}
+
+bool node_alive(const struct node *n)
+{
+	return n->alive;
+}

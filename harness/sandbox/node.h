@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A node: a throw-away host. Its own mount, PID, network, UTS, IPC and cgroup namespaces; an
+ * overlay root; a small init of ours as PID 1 that reaps, spawns on request over a socketpair
+ * and dies with the harness (parent-death signal, and the socket's end). All of it is gone when
+ * that init is dead: mounts and namespaces go with the last process.
+ *
+ * Inside: / overlay (index=on,xino=on, read back; xino only where root and work folder lie on
+ * different file systems, else the kernel has no use for it), /proc, minimal /dev with devpts, shm,
+ * tmpfs on /run and /tmp, /sys read-only. `sh` children get an empty environment but PATH,
+ * HOME, TERM=dumb, LANG=C.UTF-8 and what the spec adds. Needs CAP_SYS_ADMIN and friends (root).
+ */
+#ifndef BACKOUT_SANDBOX_NODE_H
+#define BACKOUT_SANDBOX_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "harness/base/err.h"
+#include "harness/base/loop.h"
+#include "harness/sandbox/cgroup.h"
+#include "harness/sandbox/owner.h"
+
+enum node_root { NODE_ROOT_IMAGE, NODE_ROOT_DIR };
+
+struct node_spec {
+	const char *name; /* also the host name */
+	enum node_root
+		root_kind; /* IMAGE: an erofs file (mounted from the file, else by a loop
+			      device with autoclear); DIR: any directory. Both as the lower */
+	const char *root_path;
+	const char *work_dir; /* existing empty folder for upper and work, on a real file system;
+				 the caller removes it after node_destroy() */
+	struct cgroup_limits limits;
+};
+
+struct node;
+
+/* On success the node runs (its init waits for work) and belongs to the caller; on failure
+ * nothing is left. The new network namespace has only a `lo`, up. */
+int node_create(struct node **ret, struct loop *loop, struct owner *owner,
+		const struct node_spec *spec, struct err *e);
+/* Kills everything in it, waits (also on a stopped loop; ten seconds at most), removes its
+ * cgroups. NULL-safe, half-built-safe. Not from inside a program's proc_exit_fn. Programs not yet
+ * freed stay valid, as ended ones; their callbacks are not called any more. Returns the count of
+ * host objects left, with the first cause in e. */
+unsigned node_destroy(struct node *n, struct err *e);
+
+const char *node_name(const struct node *n);
+pid_t node_init_pid(const struct node *n); /* in the harness's PID namespace */
+int node_root_fd(const struct node *n);    /* O_PATH of the node's /; the node's, do not close */
+int node_netns_fd(const struct node *n);   /* likewise */
+int node_pidns_fd(const struct node *n);
+const char *node_mount_options(const struct node *n); /* of the overlay, as read back */
+const char *node_notice(const struct node *n); /* what the kernel did not give; NULL: nothing */
+/* A path under /proc/INIT/root for APIs that take only paths; valid while the node lives. */
+const char *node_root_path(const struct node *n);
+/* Host pid of a pid seen inside the node, 0 when there is none; and the reverse. */
+pid_t node_host_pid(const struct node *n, pid_t inside);
+pid_t node_inside_pid(pid_t host_pid);
+/* Host pids of all processes in it but its init, also of those in PID namespaces below the
+ * node's; count (it may exceed `max`, then the rest is not in `pids`), -1 on error. */
+int node_processes(const struct node *n, pid_t *pids, size_t max, struct err *e);
+bool node_alive(const struct node *n);
+
+enum spawn_stdin { STDIN_NULL };
+
+struct spawn_spec {
+	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH inside */
+	const char *const *env;  /* extra "K=V", NULL-terminated; may be NULL */
+	const char *cwd;         /* NULL: / */
+	const char *user;        /* name or number inside the node (its own passwd and group files;
+				    an unknown number is its own group); NULL: root */
+	int out_fd;              /* stdout and stderr; -1: /dev/null. Stays the caller's */
+	int err_fd;              /* -1: the same as out_fd */
+	bool apart;              /* not the workflow's own: a probe, a service, the harness's work.
+				    What it starts is none of a step's program starts */
+};
+
+struct proc; /* a program that the harness started in a node; ends with proc_free() */
+/* `status` as waitpid(2) gives it. Called inside loop_wait(), never before node_spawn() has
+ * returned and never after proc_free(), which may be called in it. Also called (with SIGKILL as
+ * the status) when the node dies under it. */
+typedef void (*proc_exit_fn)(void *arg, int status);
+
+/* Starts it as a session of its own. The exec is confirmed before this returns: an absent
+ * program, an unknown user or cwd is an error here, in words ("no such program: ..."). While
+ * waiting it runs the loop, for a program-start watch may hold the exec; on a stopped loop it
+ * fails and nothing runs. A program killed before its exec counts as started. */
+int node_spawn(struct node *n, const struct spawn_spec *spec, proc_exit_fn fn, void *arg,
+	       struct proc **ret, struct err *e);
+pid_t proc_pid(const struct proc *p); /* host pid; also right when it has ended */
+int proc_pidfd(const struct proc *p); /* the proc's, do not close */
+bool proc_running(const struct proc *p);
+/* To the process alone (by pidfd: never to another one). An ended one is an error, ESRCH. */
+int proc_signal(const struct proc *p, int signo, struct err *e);
+void proc_free(struct proc *p); /* NULL-safe; a running one is left to the node */
+
+/* Is this process (also one that is held just before its first exec) one that was spawned `apart`,
+ * or a descendant of one by parentage? A process whose parents are gone is not. May tell ends of
+ * programs that have come meanwhile. */
+bool node_is_apart(struct node *n, pid_t host_pid);
+
+/* Run argv to its end (always `apart`), at most timeout_ns, collecting at most `max` bytes of
+ * output (may be NULL: then to the spec's descriptors; else these are not used). Runs the loop
+ * meanwhile. Returns the wait status, or -1 (also on time-out, ETIMEDOUT: it and its descendants
+ * are killed). Output that a left-behind child writes later is not waited for. For set-up work, not
+ * for steps. */
+struct buf;
+int node_run(struct node *n, const struct spawn_spec *spec, int64_t timeout_ns, struct buf *out,
+	     size_t max, struct err *e);
+
+#endif

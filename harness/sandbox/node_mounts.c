@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* The node's root, built by its init in a mount namespace of its own: nothing of it shows on
+ * the host, and all of it goes with the last process. */
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include "harness/base/buf.h"
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/sandbox/node_private.h"
+
+enum {
+	LOOP_TRIES = 16,         /* another program may take the free device before us */
+	MOUNTINFO_MAX = 1 << 20, /* bytes */
+};
+
+int node_loop_attach(const char *path, char ret[32], struct err *e)
+{
+	GUARD(fd) int file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return ERR(e, errno, "open image '%s'", path);
+	GUARD(fd) int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (control < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
+			      "this kernel mounts images by loop devices only, and "
+			      "/dev/loop-control cannot be opened (modprobe loop)");
+	for (int i = 0; i < LOOP_TRIES; i++) {
+		int number = ioctl(control, LOOP_CTL_GET_FREE);
+		if (number < 0)
+			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "no free loop device");
+		(void)snprintf(ret, 32, "/dev/loop%d", number);
+		GUARD(fd) int fd = open(ret, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "open '%s'", ret);
+		struct loop_config config = { .fd = (uint32_t)file };
+		config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
+		if (ioctl(fd, LOOP_CONFIGURE, &config) == 0)
+			return take_fd(&fd);
+		if (errno != EBUSY)
+			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "attach '%s' to '%s'", path, ret);
+	}
+	return ERR_AS(e, EXIT_UNAVAILABLE, EBUSY, "no free loop device in %d tries", LOOP_TRIES);
+}
+
+/* Straight from the file since Linux 6.12; ENOTBLK before. Autoclear ends the loop device with
+ * its mount, or with our descriptor when we die in between: nobody needs to know of it. */
+static int mount_image(const char *path, struct err *e)
+{
+	const unsigned long flags = MS_RDONLY | MS_NODEV;
+	if (mount(path, "lower", "erofs", flags, NULL) == 0)
+		return 0;
+	if (errno == ENODEV)
+		return ERR_AS(e, EXIT_UNAVAILABLE, 0,
+			      "this kernel has no erofs (modprobe erofs); a folder as root does "
+			      "without it");
+	if (errno != ENOTBLK)
+		return ERR(e, errno, "mount image '%s'", path);
+	char device[32];
+	GUARD(fd) int fd = node_loop_attach(path, device, e);
+	if (fd < 0)
+		return -1;
+	if (mount(device, "lower", "erofs", flags, NULL) < 0)
+		return ERR(e, errno, "mount image '%s' by '%s'", path, device);
+	return 0;
+}
+
+static int mount_lower(const struct node_spec *spec, struct err *e)
+{
+	if (spec->root_kind == NODE_ROOT_IMAGE)
+		return mount_image(spec->root_path, e);
+	/* Bound to a fixed name, so that no odd byte of the path gets into the mount options. */
+	if (mount(spec->root_path, "lower", "none", MS_BIND, NULL) < 0)
+		return ERR(e, errno, "bind root folder '%s'", spec->root_path);
+	return 0;
+}
+
+/* The merged root shows the upper's own mode and owner: give it the lower's. */
+static int like_lower(bool *one_fs, struct err *e)
+{
+	struct stat st, upper;
+	if (stat("lower", &st) < 0 || stat("upper", &upper) < 0)
+		return ERR(e, errno, "look at the root");
+	*one_fs = st.st_dev == upper.st_dev;
+	if (!S_ISDIR(st.st_mode))
+		return ERR(e, ENOTDIR, "the root");
+	if (chown("upper", st.st_uid, st.st_gid) < 0 || chmod("upper", st.st_mode & 07777) < 0)
+		return ERR(e, errno, "prepare the upper folder");
+	return 0;
+}
+
+static int mount_root(const struct node_spec *spec, bool *one_fs, struct err *e)
+{
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
+		return ERR(e, errno, "make the mounts private");
+	if (chdir(spec->work_dir) < 0)
+		return ERR(e, errno, "work folder '%s'", spec->work_dir);
+	if (mount_lower(spec, e) < 0 || like_lower(one_fs, e) < 0)
+		return -1;
+	/* dpkg's own undo fails on an overlay without index (stale file handle). */
+	if (mount("overlay", "lower", "overlay", 0, /* over the lower itself: no folder more */
+		  "lowerdir=lower,upperdir=upper,workdir=work,index=on,xino=on,metacopy=off,"
+		  "redirect_dir=off") < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
+			      "mount an overlay with index=on,xino=on in '%s' (its file system "
+			      "must be a real one, not an overlay itself)",
+			      spec->work_dir);
+	if (chdir("lower") < 0)
+		return ERR(e, errno, "enter the new root");
+	/* Both names the same: the old root ends on top of the new one, and goes. */
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "pivot_root (not from an initramfs)");
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return ERR(e, errno, "detach the old root");
+	return 0;
+}
+
+struct tmp_mount {
+	const char *where, *type;
+	unsigned long flags;
+	const char *options;
+};
+static const struct tmp_mount mounts[] = {
+	{ "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
+	{ "/sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
+	{ "/dev", "tmpfs", MS_NOSUID, "mode=0755,size=1m" },
+	{ "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+	  "newinstance,ptmxmode=0666,mode=0620,gid=5" },
+	{ "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777" },
+	{ "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755" },
+	{ "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777" },
+};
+
+static int mount_all(struct err *e)
+{
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		const struct tmp_mount *m = &mounts[i];
+		if (mkdir(m->where, 0755) < 0 && errno != EEXIST)
+			return ERR(e, errno, "make folder '%s' in the node", m->where);
+		if (mount(m->type, m->where, m->type, m->flags, m->options) < 0)
+			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "mount %s on '%s' in the node",
+				      m->type, m->where);
+	}
+	if (mkdir("/run/lock", 0755) < 0 || chmod("/run/lock", 01777) < 0)
+		return ERR(e, errno, "make folder '/run/lock' in the node");
+	return 0;
+}
+
+static const struct {
+	const char *path;
+	unsigned major, minor;
+} devices[] = {
+	{ "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
+	{ "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+};
+static const struct {
+	const char *path, *target;
+} links[] = {
+	{ "/dev/ptmx", "pts/ptmx" },          { "/dev/fd", "/proc/self/fd" },
+	{ "/dev/stdin", "/proc/self/fd/0" },  { "/dev/stdout", "/proc/self/fd/1" },
+	{ "/dev/stderr", "/proc/self/fd/2" },
+};
+
+static int make_devices(struct err *e)
+{
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		if (mknod(devices[i].path, S_IFCHR | 0666,
+			  makedev(devices[i].major, devices[i].minor)) < 0 ||
+		    chmod(devices[i].path, 0666) < 0)
+			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "make device '%s' in the node",
+				      devices[i].path);
+	}
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlink(links[i].target, links[i].path) < 0)
+			return ERR(e, errno, "link '%s' in the node", links[i].path);
+	return 0;
+}
+
+static bool has_option(const char *options, const char *word)
+{
+	size_t len = strlen(word);
+	for (const char *p = strstr(options, word); p != NULL; p = strstr(p + 1, word))
+		if ((p == options || p[-1] == ',') && (p[len] == ',' || p[len] == '\0'))
+			return true;
+	return false;
+}
+
+/* The kernel does not show an option that is its own default. */
+static bool default_on(const char *parameter)
+{
+	char path[128];
+	(void)snprintf(path, sizeof(path), "/sys/module/overlay/parameters/%s", parameter);
+	GUARD(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char c = 'N';
+	return fd >= 0 && read(fd, &c, 1) == 1 && c == 'Y';
+}
+
+/* Mount options that the kernel dropped are dropped silently: ask it what it made of ours. With
+ * both layers on one file system inode numbers are unique without xino, and the kernel drops it
+ * as useless: that is fine. */
+static int read_back(struct msg_ready *ready, bool one_fs, struct err *e)
+{
+	GUARD_BUF struct buf text = { 0 };
+	if (io_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, e) < 0)
+		return -1;
+	/* ID PARENT DEV ROOT MOUNT OPTIONS [optional...] - TYPE SOURCE SUPEROPTIONS */
+	char mount_options[128] = "";
+	for (char *line = text.data; line != NULL && *line != '\0';) {
+		char *end = strchrnul(line, '\n');
+		char *next = *end == '\n' ? end + 1 : NULL;
+		*end = '\0';
+		char where[8], options[128];
+		char *tail = strstr(line, " - overlay overlay ");
+		if (tail != NULL &&
+		    sscanf(line, "%*s %*s %*s %*s %7s %127s", where, options) == 2 &&
+		    strcmp(where, "/") == 0) {
+			memcpy(mount_options, options, sizeof(mount_options));
+			(void)snprintf(ready->options, sizeof(ready->options), "%s",
+				       tail + strlen(" - overlay overlay "));
+		}
+		line = next;
+	}
+	const char *o = ready->options;
+	const char *lacking = NULL;
+	if (!has_option(mount_options, "rw") || !has_option(o, "rw"))
+		lacking = "it is not writable";
+	else if (!has_option(o, "index=on") && (has_option(o, "index=off") || !default_on("index")))
+		lacking = "index=on is missing";
+	else if (!has_option(o, "xino=on") && !one_fs)
+		lacking = "xino=on is missing";
+	if (lacking != NULL)
+		return ERR_AS(e, EXIT_UNAVAILABLE, 0,
+			      "the kernel did not mount the node's root as asked: %s (it says "
+			      "'%s'); put the state folder on another file system",
+			      lacking, o);
+	return 0;
+}
+
+static int try_write(struct err *e)
+{
+	static const char path[] = "/.backout-write-check";
+	GUARD(fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "write to the node's root");
+	bool ok = write(fd, "x", 1) == 1;
+	int code = errno;
+	if (unlink(path) < 0)
+		return ERR(e, errno, "remove '%s' in the node", path);
+	return ok ? 0 : ERR_AS(e, EXIT_UNAVAILABLE, code, "write to the node's root");
+}
+
+int node_mounts(const struct node_spec *spec, struct msg_ready *ready, struct err *e)
+{
+	bool one_fs;
+	if (mount_root(spec, &one_fs, e) < 0 || mount_all(e) < 0 || make_devices(e) < 0 ||
+	    read_back(ready, one_fs, e) < 0)
+		return -1;
+	return try_write(e);
+}

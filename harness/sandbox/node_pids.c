@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Which processes of this host are a node's, and what their pids are inside. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness/base/buf.h"
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/sandbox/node_private.h"
+
+enum {
+	STATUS_MAX = 16 * 1024, /* bytes of /proc/PID/status */
+	PIDNS_DEPTH_MAX = 32,   /* the kernel's own limit of nested PID namespaces */
+};
+
+static bool same_ns(int fd, const char *link)
+{
+	struct stat st;
+	char text[64];
+	if (fstat(fd, &st) < 0)
+		return false;
+	(void)snprintf(text, sizeof(text), "pid:[%llu]", (unsigned long long)st.st_ino);
+	return strcmp(text, link) == 0;
+}
+
+/* The namespace at `path` lies somewhere below the node's. */
+static bool is_below(const char *path, const char *pidns)
+{
+	GUARD(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (int i = 0; fd >= 0 && i < PIDNS_DEPTH_MAX; i++) {
+		int parent = ioctl(fd, NS_GET_PARENT);
+		(void)close(fd);
+		fd = parent;
+		if (fd >= 0 && same_ns(fd, pidns))
+			return true;
+	}
+	return false;
+}
+
+static bool in_node(const struct node *n, const char *pid, const char *own_ns)
+{
+	char path[300], link[64];
+	(void)snprintf(path, sizeof(path), "/proc/%s/ns/pid", pid);
+	ssize_t len = readlink(path, link, sizeof(link) - 1);
+	if (len < 0)
+		return false; /* gone, or a zombie in its last moments */
+	link[len] = '\0';
+	if (strcmp(link, n->pidns) == 0)
+		return true;
+	return strcmp(link, own_ns) != 0 && is_below(path, n->pidns);
+}
+
+int node_processes(const struct node *n, pid_t *pids, size_t max, struct err *e)
+{
+	if (!n->alive)
+		return 0;
+	char own_ns[64];
+	ssize_t len = readlink("/proc/self/ns/pid", own_ns, sizeof(own_ns) - 1);
+	if (len < 0)
+		return ERR(e, errno, "read '/proc/self/ns/pid'");
+	own_ns[len] = '\0';
+	GUARD(dir) DIR *d = opendir("/proc");
+	if (d == NULL)
+		return ERR(e, errno, "open '/proc'");
+	size_t count = 0;
+	for (struct dirent *de; (de = readdir(d)) != NULL;) {
+		if (de->d_name[0] < '1' || de->d_name[0] > '9' || !in_node(n, de->d_name, own_ns))
+			continue;
+		pid_t pid = (pid_t)strtol(de->d_name, NULL, 10);
+		if (pid == n->init)
+			continue;
+		if (count < max)
+			pids[count] = pid;
+		count++;
+	}
+	return (int)count;
+}
+
+/* "NSpid: 4711 12 3": as seen from us, from the node, from a namespace below it. */
+pid_t node_inside_pid(pid_t host_pid)
+{
+	char path[64];
+	struct err ignored = { 0 };
+	GUARD_BUF struct buf text = { 0 };
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)host_pid);
+	if (io_read_file(AT_FDCWD, path, STATUS_MAX, &text, &ignored) < 0)
+		return 0;
+	const char *p = strstr(buf_str(&text), "\nNSpid:");
+	int outside, inside;
+	if (p == NULL || sscanf(p, "\nNSpid: %d%*[\t]%d", &outside, &inside) != 2)
+		return 0;
+	return inside;
+}
+
+pid_t node_host_pid(const struct node *n, pid_t inside)
+{
+	enum { PIDS_MAX = 4096 };
+	pid_t pids[PIDS_MAX];
+	struct err ignored = { 0 };
+	if (inside == 1)
+		return n->init;
+	int count = node_processes(n, pids, PIDS_MAX, &ignored);
+	for (int i = 0; i < count && i < PIDS_MAX; i++)
+		if (node_inside_pid(pids[i]) == inside)
+			return pids[i];
+	return 0;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of a node: the words that the harness and the node's init speak over their socket, and
+ * what the node_*.c files share. Init is a fork of the harness, so pointers to static text are
+ * valid on both sides.
+ *
+ *	harness -> init   GO                  the control groups are set: unshare theirs
+ *	harness -> init   SPAWN + fds         out, err, exec pipe
+ *	init -> harness   READY               the node is built, or why not
+ *	child -> harness  STARTED + pidfd     its own, with its credentials from the kernel
+ *	init -> harness   EXITED, FORK_FAILED
+ */
+#ifndef BACKOUT_SANDBOX_NODE_PRIVATE_H
+#define BACKOUT_SANDBOX_NODE_PRIVATE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "harness/base/err.h"
+#include "harness/base/loop.h"
+#include "harness/sandbox/cgroup.h"
+#include "harness/sandbox/node.h"
+
+enum {
+	NODE_OPTIONS_MAX = 512,      /* bytes of the overlay's mount options */
+	NODE_NOTICE_MAX = 256,       /* bytes */
+	SPAWN_TEXT_MAX = 128 * 1024, /* bytes of argv, env, cwd and user of one program */
+	SPAWN_WORDS_MAX = 1024,      /* argv and env */
+	SPAWN_FDS = 3,               /* out, err, exec pipe */
+};
+
+enum msg_kind { MSG_GO, MSG_SPAWN, MSG_READY, MSG_STARTED, MSG_EXITED, MSG_FORK_FAILED };
+
+struct msg {
+	enum msg_kind kind;
+	uint32_t id; /* of the program */
+	int value;   /* EXITED: wait status; FORK_FAILED: errno */
+};
+
+struct msg_ready {
+	enum msg_kind kind;
+	struct err err; /* unset: built */
+	char options[NODE_OPTIONS_MAX];
+	char notice[NODE_NOTICE_MAX];
+};
+
+/* Behind it come, each NUL-terminated: cwd, user, argv words, env words. */
+struct msg_spawn {
+	enum msg_kind kind;
+	uint32_t id;
+	uint32_t argc, envc;
+	uint32_t has_fd[2]; /* out, err: else /dev/null */
+	char text[];
+};
+static_assert(sizeof(struct msg_spawn) == offsetof(struct msg_spawn, text),
+	      "the text is sent right behind the struct");
+
+/* What a child that could not exec writes into its exec pipe; its end alone means: it did. */
+enum spawn_stage { STAGE_IO, STAGE_USER, STAGE_CWD, STAGE_EXEC };
+struct spawn_failure {
+	enum spawn_stage stage;
+	int code; /* errno */
+};
+
+struct node {
+	struct loop *loop;
+	char *name, *work_dir, *root_path;
+	struct node_cgroup *cgroup;
+	pid_t init;      /* 0: none, or reaped */
+	int pidfd, sock; /* of init; our end */
+	int root_fd, netns_fd, pidns_fd;
+	bool alive;
+	struct loop_src *sock_src, *child_src;
+	struct proc *procs;
+	uint32_t last_id;
+	char pidns[64]; /* "pid:[4026532281]" */
+	struct msg_ready ready;
+};
+
+struct proc {
+	struct proc *next;
+	struct node *node; /* NULL: destroyed before us */
+	uint32_t id;
+	pid_t pid;
+	int pidfd;
+	bool started, running;
+	bool apart;
+	bool starting;  /* node_spawn() has not returned yet: the exit is told later */
+	bool *settled;  /* what node_spawn() waits for */
+	int fork_error; /* errno, 0: none */
+	int status;
+	proc_exit_fn fn;
+	void *arg;
+	struct loop_src *late; /* tells an exit that came before node_spawn() had returned */
+};
+
+/* node_init.c: the child's whole life. Never returns. */
+struct init_task {
+	const struct node_spec *spec;
+	int sock, harness_pidfd;
+};
+_Noreturn void node_init_main(const struct init_task *task);
+
+/* node_mounts.c, in the node's own mount namespace. */
+int node_mounts(const struct node_spec *spec, struct msg_ready *ready, struct err *e);
+/* A read-only loop device on `path` that clears itself at its last close. Returns its descriptor,
+ * its name in ret[]. For kernels that cannot mount an image straight from its file. */
+int node_loop_attach(const char *path, char ret[32], struct err *e);
+
+/* node_exec.c: in a fork of init; never returns. */
+_Noreturn void node_exec_child(const struct msg_spawn *m, size_t len, const int fds[SPAWN_FDS],
+			       int sock);
+
+/* node_spawn.c */
+void node_on_message(void *arg, uint32_t events);
+void node_procs_die(struct node *n);    /* init is gone */
+void node_procs_orphan(struct node *n); /* the node is about to be freed */
+
+#endif

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+/* The harness's side of programs in a node: asking init, confirming the exec, hearing the end. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "harness/base/buf.h"
+#include "harness/base/clock.h"
+#include "harness/base/guard.h"
+#include "harness/base/mem.h"
+#include "harness/sandbox/node_private.h"
+#include "harness/sandbox/process.h"
+
+enum {
+	KILLED_TREE_MAX = 1024, /* descendants killed at a time-out */
+	READ_CHUNK = 16 * 1024,
+	ABANDON_MS_MAX = 1000, /* until init has said what became of a start that we gave up */
+};
+
+static struct proc *find(struct node *n, uint32_t id)
+{
+	struct proc *p = n->procs;
+	while (p != NULL && p->id != id)
+		p = p->next;
+	return p;
+}
+
+/* An exit that came while node_spawn() was still waiting is told from a turn of the loop. */
+static void tell_late(void *arg)
+{
+	struct proc *p = arg;
+	loop_remove(p->late);
+	p->late = NULL;
+	p->fn(p->arg, p->status);
+}
+
+static void ended(struct proc *p, int status)
+{
+	if (!p->running)
+		return;
+	p->running = false;
+	p->status = status;
+	if (p->settled != NULL)
+		*p->settled = true;
+	if (!p->starting && p->fn != NULL)
+		p->fn(p->arg, status);
+}
+
+void node_procs_die(struct node *n)
+{
+	/* A callback may free any of them: after each one start from the head again. */
+	for (struct proc *p = n->procs; p != NULL;) {
+		if (!p->running) {
+			p = p->next;
+			continue;
+		}
+		ended(p, SIGKILL);
+		p = n->procs;
+	}
+}
+
+void node_procs_orphan(struct node *n)
+{
+	for (struct proc *p = n->procs; p != NULL; p = p->next) {
+		loop_remove(p->late);
+		p->late = NULL;
+		p->node = NULL;
+		if (p->running)
+			p->status = SIGKILL;
+		p->running = false;
+	}
+	n->procs = NULL;
+}
+
+static void started(struct proc *p, pid_t pid, int pidfd)
+{
+	p->started = true;
+	p->pid = pid;
+	p->pidfd = pidfd;
+	if (p->settled != NULL)
+		*p->settled = true;
+}
+
+struct attached {
+	pid_t pid; /* of the sender, as we see it */
+	int fd;
+};
+
+static void read_attached(struct msghdr *h, struct attached *a)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		struct ucred who;
+		if (c->cmsg_type == SCM_CREDENTIALS) {
+			memcpy(&who, CMSG_DATA(c), sizeof(who));
+			a->pid = who.pid;
+		} else if (c->cmsg_type == SCM_RIGHTS) {
+			memcpy(&a->fd, CMSG_DATA(c), sizeof(a->fd));
+		}
+	}
+}
+
+/* Room for one descriptor and the credentials. */
+union control {
+	struct cmsghdr align;
+	char space[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+};
+
+void node_on_message(void *arg, uint32_t events)
+{
+	struct node *n = arg;
+	struct msg m = { 0 };
+	union control control;
+	struct iovec iov = { &m, sizeof(m) };
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
+	(void)events;
+	ssize_t len = recvmsg(n->sock, &h, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (len <= 0) { /* init is dead: all that it said has been read before this */
+		loop_remove(n->sock_src);
+		n->sock_src = NULL;
+		n->alive = false;
+		node_procs_die(n);
+		return;
+	}
+	struct attached a = { .fd = -1 };
+	read_attached(&h, &a);
+	GUARD(fd) int fd = a.fd;
+	struct proc *p = len == (ssize_t)sizeof(m) ? find(n, m.id) : NULL;
+	if (p == NULL)
+		return; /* freed meanwhile */
+	switch (m.kind) {
+	case MSG_STARTED:
+		started(p, a.pid, take_fd(&fd));
+		break;
+	case MSG_EXITED:
+		ended(p, m.value);
+		break;
+	case MSG_FORK_FAILED:
+		p->fork_error = m.value;
+		ended(p, 0);
+		break;
+	default:
+		break;
+	}
+}
+
+bool node_is_apart(struct node *n, pid_t host_pid)
+{
+	/* A child says who it is before it execs, so what is known of it is in the socket by now.
+	 */
+	struct pollfd in = { .fd = n->sock, .events = POLLIN };
+	while (n->alive && poll(&in, 1, 0) > 0)
+		node_on_message(n, EPOLLIN);
+	struct process at = { .pid = host_pid };
+	while (at.pid > 0 && at.pid != node_init_pid(n)) {
+		for (const struct proc *p = n->procs; p != NULL; p = p->next)
+			if (p->running && p->pid == at.pid)
+				return p->apart;
+		pid_t parent = process_read(at.pid, &at) ? at.parent : 0;
+		at.pid = parent;
+	}
+	return false;
+}
+
+static void add_words(struct buf *b, const char *const *words, uint32_t *count)
+{
+	*count = 0;
+	for (; words != NULL && *words != NULL; words++) {
+		buf_add(b, *words, strlen(*words) + 1);
+		(*count)++;
+	}
+}
+
+static int send_request(struct node *n, const struct spawn_spec *s, uint32_t id, int pipe_fd,
+			struct err *e)
+{
+	GUARD_BUF struct buf b = { 0 };
+	struct msg_spawn head = { .kind = MSG_SPAWN,
+				  .id = id,
+				  .has_fd = { s->out_fd >= 0, s->err_fd >= 0 } };
+	const char *cwd = s->cwd != NULL ? s->cwd : "";
+	const char *user = s->user != NULL ? s->user : "";
+	buf_add(&b, cwd, strlen(cwd) + 1);
+	buf_add(&b, user, strlen(user) + 1);
+	add_words(&b, s->argv, &head.argc);
+	add_words(&b, s->env, &head.envc);
+	if (b.len > SPAWN_TEXT_MAX || head.argc + head.envc > SPAWN_WORDS_MAX)
+		return ERR_AS(e, EXIT_BAD_SCENARIO, E2BIG,
+			      "arguments and environment exceed %d bytes or %d words",
+			      SPAWN_TEXT_MAX, SPAWN_WORDS_MAX);
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int) * SPAWN_FDS)];
+	} control = { 0 };
+	int fds[SPAWN_FDS];
+	size_t count = 0;
+	if (head.has_fd[0])
+		fds[count++] = s->out_fd;
+	if (head.has_fd[1])
+		fds[count++] = s->err_fd;
+	fds[count++] = pipe_fd;
+	struct iovec iov[] = { { &head, sizeof(head) }, { b.data, b.len } };
+	struct msghdr h = { .msg_iov = iov,
+			    .msg_iovlen = 2,
+			    .msg_control = &control,
+			    .msg_controllen = CMSG_SPACE(sizeof(int) * count) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int) * count);
+	memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
+	if (sendmsg(n->sock, &h, MSG_NOSIGNAL) < 0)
+		return ERR(e, errno, "ask the node's init");
+	return 0;
+}
+
+static int say_failure(const struct spawn_spec *s, const struct spawn_failure *f, struct err *e)
+{
+	const char *program = s->argv[0];
+	switch (f->stage) {
+	case STAGE_USER:
+		if (f->code == ENOENT)
+			return ERR_AS(e, EXIT_BAD_SCENARIO, 0, "no such user: %s", s->user);
+		return ERR(e, f->code, "become user '%s'", s->user != NULL ? s->user : "root");
+	case STAGE_CWD:
+		return ERR_AS(e, EXIT_BAD_SCENARIO, f->code, "working folder '%s'", s->cwd);
+	case STAGE_EXEC:
+		if (f->code == ENOENT)
+			return ERR_AS(e, EXIT_BAD_SCENARIO, ENOENT,
+				      "no such program: %s (or the interpreter it names is absent)",
+				      program);
+		return ERR_AS(e, EXIT_BAD_SCENARIO, f->code, "cannot run %s", program);
+	default:
+		return ERR(e, f->code, "start %s", program);
+	}
+}
+
+/* What node_spawn() waits for: the child's own message, then the end of its exec pipe. */
+struct launch {
+	struct proc *proc;
+	const struct spawn_spec *spec;
+	int pipe_fd;
+	bool said, piped; /* the message came (or never will); the pipe ended */
+	bool failed;
+	struct spawn_failure failure;
+};
+
+static void on_pipe(void *arg, uint32_t events)
+{
+	struct launch *l = arg;
+	(void)events;
+	if (l->piped)
+		return; /* an inner wait has read it; what comes now is only its end */
+	ssize_t n = read(l->pipe_fd, &l->failure, sizeof(l->failure));
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	l->failed = n == (ssize_t)sizeof(l->failure);
+	l->piped = true;
+}
+
+static int wait_launch(struct node *n, struct launch *l, struct err *e)
+{
+	struct loop_src *src;
+	if (loop_add_fd(n->loop, l->pipe_fd, EPOLLIN, on_pipe, l, &src, e) < 0)
+		return -1;
+	int r = loop_wait(n->loop, &l->piped, INT64_MAX, e);
+	loop_remove(src);
+	/* The child spoke before it exec'd, so this waits for what is under way already. */
+	if (r >= 0)
+		r = loop_wait(n->loop, &l->said, INT64_MAX, e);
+	l->proc->settled = NULL;
+	if (r < 0)
+		return -1;
+	if (l->failed)
+		return say_failure(l->spec, &l->failure, e);
+	if (l->proc->fork_error != 0)
+		return ERR(e, l->proc->fork_error, "fork in the node (its limit of processes?)");
+	if (!l->proc->started)
+		return ERR(e, 0, n->alive ? "killed before it could start" : "the node is dead");
+	return 0;
+}
+
+/* It may have been forked already and not said so yet: hear it out, so that it can be killed. */
+static void abandon(struct node *n, struct proc *p)
+{
+	struct pollfd in = { .fd = n->sock, .events = POLLIN };
+	struct err ignored = { 0 };
+	while (p->running && !p->started && n->alive && poll(&in, 1, ABANDON_MS_MAX) > 0)
+		node_on_message(n, EPOLLIN);
+	if (p->running && p->started)
+		(void)proc_signal(p, SIGKILL, &ignored);
+	proc_free(p);
+}
+
+static struct proc *proc_new(struct node *n, proc_exit_fn fn, void *arg)
+{
+	struct proc *p = mem_alloc(sizeof(*p));
+	p->node = n;
+	p->id = ++n->last_id;
+	p->pidfd = -1;
+	p->running = p->starting = true;
+	p->fn = fn;
+	p->arg = arg;
+	p->next = n->procs;
+	n->procs = p;
+	return p;
+}
+
+static int launch(struct node *n, const struct spawn_spec *spec, struct proc *p, struct err *e)
+{
+	int pair[2];
+	if (pipe2(pair, O_CLOEXEC) < 0) {
+		p->running = false;
+		return ERR(e, errno, "pipe");
+	}
+	GUARD(fd) int ours = pair[0];
+	GUARD(fd) int theirs = pair[1];
+	struct launch l = { .proc = p, .spec = spec, .pipe_fd = ours };
+	p->settled = &l.said;
+	int r = send_request(n, spec, p->id, theirs, e);
+	if (r < 0)
+		p->running = false;    /* nobody heard of it */
+	(void)close(take_fd(&theirs)); /* else its end would never be seen */
+	if (r == 0)
+		r = wait_launch(n, &l, e);
+	p->settled = NULL;
+	return r;
+}
+
+int node_spawn(struct node *n, const struct spawn_spec *spec, proc_exit_fn fn, void *arg,
+	       struct proc **ret, struct err *e)
+{
+	if (!n->alive)
+		return ERR(e, 0, "node '%s' is dead", n->name);
+	if (loop_stopped(n->loop)) {
+		const bool never = false;
+		return loop_wait(n->loop, &never, 0, e); /* has the reason */
+	}
+	struct proc *p = proc_new(n, fn, arg);
+	p->apart = spec->apart;
+	int r = launch(n, spec, p, e);
+	if (r == 0 && !p->running && fn != NULL)
+		r = loop_add_timer(n->loop, 0, 0, tell_late, p, &p->late, e);
+	p->starting = false;
+	if (r < 0) {
+		abandon(n, p);
+		return err_prefix(e, "node '%s'", n->name);
+	}
+	*ret = p;
+	return 0;
+}
+
+pid_t proc_pid(const struct proc *p)
+{
+	return p->pid;
+}
+
+int proc_pidfd(const struct proc *p)
+{
+	return p->pidfd;
+}
+
+bool proc_running(const struct proc *p)
+{
+	return p->running;
+}
+
+int proc_signal(const struct proc *p, int signo, struct err *e)
+{
+	if (syscall(SYS_pidfd_send_signal, p->pidfd, signo, NULL, 0) < 0)
+		return ERR(e, errno, "send signal %d to process %d", signo, (int)p->pid);
+	return 0;
+}
+
+void proc_free(struct proc *p)
+{
+	if (p == NULL)
+		return;
+	for (struct proc **at = p->node != NULL ? &p->node->procs : NULL; at != NULL && *at != NULL;
+	     at = &(*at)->next)
+		if (*at == p) {
+			*at = p->next;
+			break;
+		}
+	loop_remove(p->late);
+	if (p->pidfd >= 0)
+		(void)close(p->pidfd);
+	free(p);
+}
+
+struct run {
+	int fd;
+	struct buf *out;
+	size_t max;
+	struct loop_src *src;
+	bool done;
+	int status;
+};
+
+static bool drain(struct run *r)
+{
+	char chunk[READ_CHUNK];
+	ssize_t n = read(r->fd, chunk, sizeof(chunk));
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n <= 0)
+		return n < 0 && errno != EAGAIN ? false : n > 0;
+	size_t room = r->max - r->out->len; /* what is beyond is read and dropped */
+	buf_add(r->out, chunk, (size_t)n < room ? (size_t)n : room);
+	return true;
+}
+
+static void on_output(void *arg, uint32_t events)
+{
+	struct run *r = arg;
+	if (drain(r) || (events & EPOLLHUP) == 0)
+		return;
+	loop_remove(r->src);
+	r->src = NULL;
+}
+
+static void on_exit_status(void *arg, int status)
+{
+	struct run *r = arg;
+	r->status = status;
+	r->done = true;
+}
+
+static void kill_tree(struct node *n, const struct proc *p)
+{
+	pid_t *pids = mem_array(KILLED_TREE_MAX, sizeof(*pids));
+	size_t count = process_tree(n, p->pid, pids, KILLED_TREE_MAX);
+	struct err ignored = { 0 };
+	(void)proc_signal(p, SIGKILL, &ignored);
+	for (size_t i = 0; i < count; i++) {
+		struct process info;
+		if (pids[i] != p->pid && process_read(pids[i], &info))
+			(void)process_signal(info.pid, info.start, SIGKILL, &ignored);
+	}
+	free(pids);
+}
+
+static int run_to_end(struct node *n, const struct spawn_spec *spec, int64_t timeout_ns,
+		      struct run *r, struct err *e)
+{
+	struct proc *p;
+	int64_t deadline = clock_now() + timeout_ns;
+	if (node_spawn(n, spec, on_exit_status, r, &p, e) < 0)
+		return -1;
+	int got = loop_wait(n->loop, &r->done, deadline, e);
+	if (got <= 0)
+		kill_tree(n, p);
+	proc_free(p);
+	if (got == 0)
+		return ERR(e, ETIMEDOUT, "node '%s': %s did not end within %lld ms", n->name,
+			   spec->argv[0], (long long)(timeout_ns / NS_PER_MS));
+	return got;
+}
+
+int node_run(struct node *n, const struct spawn_spec *spec, int64_t timeout_ns, struct buf *out,
+	     size_t max, struct err *e)
+{
+	struct run r = { .out = out, .fd = -1 };
+	struct spawn_spec own = *spec;
+	own.apart = true;
+	if (out == NULL)
+		return run_to_end(n, &own, timeout_ns, &r, e) < 0 ? -1 : r.status;
+	int pair[2];
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return ERR(e, errno, "pipe");
+	GUARD(fd) int ours = pair[0];
+	GUARD(fd) int theirs = pair[1];
+	if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
+		return ERR(e, errno, "pipe");
+	r.fd = ours;
+	r.max = out->len + max;
+	if (loop_add_fd(n->loop, ours, EPOLLIN, on_output, &r, &r.src, e) < 0)
+		return -1;
+	own.out_fd = theirs;
+	own.err_fd = -1;
+	int got = run_to_end(n, &own, timeout_ns, &r, e);
+	loop_remove(r.src);
+	while (drain(&r))
+		;
+	return got < 0 ? -1 : r.status;
+}
