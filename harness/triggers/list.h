@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* One row a file of this folder: trigger_NAME in NAME.c. */
+#ifndef BACKOUT_TRIGGERS_LIST_H
+#define BACKOUT_TRIGGERS_LIST_H
+
+/* clang-format off */
+#define TRIGGERS(X) X(bytes) X(edge) X(elapsed) X(program)
+/* clang-format on */
+
+#endif

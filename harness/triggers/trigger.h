@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Triggers: the code that says *now*. A trigger knows nothing of injectors. One file a kind, one
+ * const descriptor, one row in list.h.
+ *
+ * Life: create (before the patch) -> enter (just before its step is spawned) -> [fire] ->
+ * leave (its step ended) -> ... -> destroy. A trigger without a step is entered with the first
+ * step of its section and left after the last.
+ */
+#ifndef BACKOUT_TRIGGERS_TRIGGER_H
+#define BACKOUT_TRIGGERS_TRIGGER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "harness/base/err.h"
+#include "harness/base/loop.h"
+#include "harness/base/mutate.h"
+#include "harness/model/kind.h"
+#include "harness/sandbox/link.h"
+#include "harness/sandbox/node.h"
+
+/* Where it struck; valid during fire(). */
+struct strike_site {
+	const char *detail;  /* one line: "start 2 of /usr/bin/dpkg-deb (pid 41)" */
+	struct node *node;   /* the step's node */
+	pid_t stopped;       /* host pid of a process held at this very point, or 0 */
+	const char *program; /* what it is about to start, or NULL */
+};
+
+/* The engine's side. */
+struct trigger_env {
+	struct loop *loop;
+	struct node *node;      /* of its step */
+	struct net_switch *net; /* NULL in a drill without links */
+	/* Strikes before it returns. At most once a trigger: it disarms itself first. */
+	void (*fire)(void *arg, const struct strike_site *site);
+	/* Something a reader should know (not an error). */
+	void (*notice)(void *arg, const char *text);
+	void *arg;
+};
+
+/* The one way in which a trigger calls the engine. The trigger has disarmed itself before. */
+static inline void trigger_fire(const struct trigger_env *env, const struct strike_site *site)
+{
+	if (!MUTANT(trigger_never))
+		env->fire(env->arg, site);
+}
+
+enum trigger_edge { EDGE_STEP_START, EDGE_STEP_END };
+
+struct trigger; /* each kind has its own, behind this */
+
+struct trigger_kind {
+	struct kind kind;
+	/* Everything that may fail or take time is done here. */
+	int (*create)(struct trigger **ret, const struct trigger_env *env, const void *params,
+		      struct err *e);
+	int (*enter)(struct trigger *t, struct err *e);   /* the step is about to start */
+	void (*started)(struct trigger *t, pid_t runner); /* it has; may be NULL */
+	void (*leave)(struct trigger *t);                 /* it has ended */
+	void (*destroy)(struct trigger *t);               /* NULL-safe */
+};
+
+extern const struct trigger_kind *const trigger_kinds[]; /* NULL-terminated; list.c */
+
+#endif

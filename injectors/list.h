@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* One row a file of this folder: injector_NAME in NAME.c. */
+#ifndef INJECTORS_LIST_H
+#define INJECTORS_LIST_H
+
+/* clang-format off */
+#define INJECTORS(X) X(link_down) X(package_corrupt) X(package_script) X(process_kill)
+/* clang-format on */
+
+#endif
