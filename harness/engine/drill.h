@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One drill: nodes up, patch, strike, rollback, health, fingerprints, teardown, seal. It runs in
+ * a process of its own and leaves a folder; what it means is judged from that folder alone.
+ */
+#ifndef BACKOUT_ENGINE_DRILL_H
+#define BACKOUT_ENGINE_DRILL_H
+
+#include "harness/base/err.h"
+#include "harness/model/plan.h"
+#include "harness/model/role.h"
+#include "harness/sandbox/image.h"
+#include "harness/sandbox/owner.h"
+
+struct drill_spec {
+	const struct plan *plan;
+	const struct fault_plan *fault; /* NULL: a control */
+	enum drill_role role;
+	const char *name; /* "control-a", the fault's slug */
+	const char *dir;  /* existing empty folder for journal, logs, fingerprints */
+	struct owner *owner;
+	const struct image *roots; /* one a node of the plan */
+	const char *seed;
+	const char *host_json; /* what host.json holds */
+	int live_fd;           /* journal lines are copied there; -1: none */
+};
+
+/* Runs in the calling process, which ends up in a network namespace of its own: fork first.
+ * 0: the journal is sealed, whatever it says; -1: it could not be written. Needs root. */
+int drill_run(const struct drill_spec *spec, struct err *e);
+
+#endif

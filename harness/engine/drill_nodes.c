@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "harness/base/clock.h"
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
+#include "harness/engine/ask.h"
+#include "harness/engine/drill_private.h"
+
+enum { SERVICE_PAUSE_MS = 20, SERVICE_ENV_MAX = 64 };
+
+struct drill_node *drill_node(struct drill *d, const char *name)
+{
+	for (size_t i = 0; i < d->plan->node_count; i++)
+		if (strcmp(d->nodes[i].plan->name, name) == 0)
+			return &d->nodes[i];
+	return NULL;
+}
+
+static int node_up(struct drill *d, size_t i, struct err *e)
+{
+	struct drill_node *at = &d->nodes[i];
+	const struct image *root = &d->spec->roots[i];
+	int64_t begin = clock_now();
+	at->base_dir = mem_printf("%s/%s-%s", owner_work_dir(d->spec->owner), d->spec->name,
+				  at->plan->name);
+	at->work_dir = mem_printf("%s/node", at->base_dir);
+	if (io_mkdirs(at->work_dir, 0700, e) < 0)
+		return -1;
+
+	struct node_spec spec = {
+		.name = at->plan->name,
+		.root_kind = root->is_dir ? NODE_ROOT_DIR : NODE_ROOT_IMAGE,
+		.root_path = root->path,
+		.work_dir = at->work_dir,
+		.limits = { at->plan->limits.memory, at->plan->limits.pids, at->plan->limits.cpu },
+	};
+	if (node_create(&at->node, d->loop, d->spec->owner, &spec, e) < 0)
+		return -1;
+	at->cache = capture_cache_create();
+	journal_put(d->journal, EVENT_NODE_UP, F_STR("node", at->plan->name),
+		    F_STR("root", root->digest), F_STR("mount", node_mount_options(at->node)),
+		    F_INT("took", clock_now() - begin));
+	if (node_notice(at->node) != NULL)
+		journal_put(d->journal, EVENT_NOTICE, F_STR("what", node_notice(at->node)));
+	return 0;
+}
+
+static int link_up(struct drill *d, size_t i, struct err *e)
+{
+	const struct drill_node *at = &d->nodes[i];
+	if (!at->plan->address.set)
+		return 0;
+	struct link_spec spec = {
+		.name = at->plan->name,
+		.netns_fd = node_netns_fd(at->node),
+		.addr = at->plan->address.addr,
+		.prefix = at->plan->address.prefix,
+		.rate = at->plan->rate,
+	};
+	struct net_link *link;
+	if (link_attach(d->net, &spec, &link, e) < 0)
+		return err_prefix(e, "link of node '%s'", at->plan->name);
+	const unsigned char *a = (const unsigned char *)&spec.addr;
+	GUARD(mem) char *text = mem_printf("%u.%u.%u.%u/%u", a[0], a[1], a[2], a[3], spec.prefix);
+	journal_put(d->journal, EVENT_LINK_UP, F_STR("node", at->plan->name),
+		    F_STR("address", text), F_INT("rate", spec.rate));
+	return 0;
+}
+
+int drill_nodes_up(struct drill *d, struct err *e)
+{
+	bool links = false;
+	for (size_t i = 0; i < d->plan->node_count; i++)
+		links = links || d->nodes[i].plan->address.set;
+	/* Before the nodes: the switch's namespace is this process's own. */
+	if (links && switch_create(&d->net, e) < 0)
+		return -1;
+	for (size_t i = 0; i < d->plan->node_count; i++)
+		if (node_up(d, i, e) < 0)
+			return -1;
+	for (size_t i = 0; links && i < d->plan->node_count; i++)
+		if (link_up(d, i, e) < 0)
+			return -1;
+	return links ? switch_seal(d->net, e) : 0;
+}
+
+static void service_ended(void *arg, int status)
+{
+	struct drill_service *s = arg;
+	s->ended = true;
+	s->status = status;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return; /* it went into the background, as daemons do */
+	journal_put(s->drill->journal, EVENT_SERVICE_ENDED, F_STR("node", s->at->plan->name),
+		    F_STR("service", s->plan->name),
+		    F_INT("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+		    F_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
+}
+
+static int service_spawn(struct drill *d, struct drill_service *s, struct output **ret_out,
+			 struct err *e)
+{
+	const char *shell[] = { "/bin/sh", "-ec", s->plan->run, NULL };
+	GUARD(mem)
+	char *log = mem_printf("%s/steps/service-%s-%s.log", d->spec->dir, s->at->plan->name,
+			       s->plan->name);
+	GUARD(mem) const char **env = mem_array(s->plan->env.count + 1, sizeof(*env));
+	for (size_t i = 0; i < s->plan->env.count; i++)
+		env[i] =
+			mem_printf("%s=%s", s->plan->env.items[i].key, s->plan->env.items[i].value);
+
+	GUARD(fd) int out = -1;
+	int result = output_open(d->outputs, log, ret_out, &out, e);
+	if (result == 0) {
+		struct spawn_spec spec = {
+			.argv = s->plan->run != NULL ? shell : s->plan->exec.items,
+			.env = env,
+			.cwd = s->plan->cwd,
+			.user = s->plan->user,
+			.out_fd = out,
+			.err_fd = -1,
+			.apart = true,
+		};
+		result = node_spawn(s->at->node, &spec, service_ended, s, &s->proc, e);
+	}
+	for (size_t i = 0; i < s->plan->env.count; i++)
+		free((char *)env[i]);
+	return result;
+}
+
+static int service_failed(struct drill_service *s, const char *why)
+{
+	journal_put(s->drill->journal, EVENT_SERVICE_FAILED, F_STR("node", s->at->plan->name),
+		    F_STR("service", s->plan->name), F_STR("why", why));
+	return 0;
+}
+
+/* Ready: its probe holds; without a probe, a daemon's parent has left with 0 or it just runs. */
+static int service_up(struct drill *d, struct drill_service *s, struct err *e)
+{
+	int64_t begin = clock_now();
+	struct output *out = NULL;
+	struct err why = { 0 };
+	char line[256];
+	if (service_spawn(d, s, &out, &why) < 0)
+		return loop_stopped(d->loop) ? ERR(e, 0, "%s", why.why)
+					     : service_failed(s, why.why);
+	int64_t deadline = begin + s->plan->timeout;
+	struct probe_result r = { .ok = s->plan->ready == NULL, .detail = "not ready" };
+	for (;;) {
+		if (s->plan->ready != NULL && ask_once(d, s->plan->ready, &r, e) < 0)
+			return -1;
+		bool dead = s->ended && !(WIFEXITED(s->status) && WEXITSTATUS(s->status) == 0);
+		if (dead) {
+			output_drain(out);
+			GUARD(mem)
+			char *text = mem_printf("ended with %s %d before it was ready: %s",
+						WIFEXITED(s->status) ? "exit" : "signal",
+						WIFEXITED(s->status) ? WEXITSTATUS(s->status)
+								     : WTERMSIG(s->status),
+						output_last_line(out, line, sizeof(line)));
+			return service_failed(s, text);
+		}
+		if (r.ok)
+			break;
+		if (clock_now() >= deadline) {
+			GUARD(mem) char *text = mem_printf("not ready in time: %s", r.detail);
+			return service_failed(s, text);
+		}
+		if (ask_pause(d, SERVICE_PAUSE_MS * NS_PER_MS, &s->ended, e) < 0)
+			return -1;
+	}
+	journal_put(d->journal, EVENT_SERVICE_READY, F_STR("node", s->at->plan->name),
+		    F_STR("service", s->plan->name), F_INT("took", clock_now() - begin));
+	return 1;
+}
+
+int drill_services_up(struct drill *d, struct err *e)
+{
+	size_t total = 0;
+	for (size_t i = 0; i < d->plan->node_count; i++)
+		total += d->nodes[i].plan->services.count;
+	d->services = mem_array(total, sizeof(*d->services));
+	for (size_t i = 0; i < d->plan->node_count; i++) {
+		const struct service_plan *plans = d->nodes[i].plan->services.items;
+		for (size_t k = 0; k < d->nodes[i].plan->services.count; k++) {
+			struct drill_service *s = &d->services[d->service_count++];
+			s->drill = d;
+			s->at = &d->nodes[i];
+			s->plan = &plans[k];
+			int up = service_up(d, s, e);
+			if (up <= 0)
+				return up;
+		}
+	}
+	return 1;
+}
+
+static void left_over(struct drill *d, const struct err *why)
+{
+	d->leftovers++;
+	journal_put(d->journal, EVENT_LEFTOVER, F_STR("what", why->why));
+}
+
+void drill_nodes_down(struct drill *d)
+{
+	for (size_t i = 0; i < d->service_count; i++)
+		proc_free(d->services[i].proc);
+	free(d->services);
+	d->services = NULL;
+	d->service_count = 0;
+	for (size_t i = 0; i < d->plan->node_count; i++) {
+		struct drill_node *at = &d->nodes[i];
+		struct err e = { 0 };
+		if (node_destroy(at->node, &e) > 0)
+			left_over(d, &e);
+		err_clear(&e);
+		if (at->base_dir != NULL && io_remove_tree(AT_FDCWD, at->base_dir, &e) < 0)
+			left_over(d, &e);
+		capture_cache_destroy(at->cache);
+		free(at->work_dir);
+		free(at->base_dir);
+	}
+	switch_destroy(d->net);
+	d->net = NULL;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of one drill share: its context. Not for others. */
+#ifndef BACKOUT_ENGINE_DRILL_PRIVATE_H
+#define BACKOUT_ENGINE_DRILL_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "harness/base/loop.h"
+#include "harness/engine/drill.h"
+#include "harness/engine/journal_file.h"
+#include "harness/engine/output.h"
+#include "harness/sandbox/capture.h"
+#include "harness/sandbox/link.h"
+#include "harness/sandbox/node.h"
+
+struct drill_node {
+	const struct node_plan *plan;
+	struct node *node;
+	struct capture_cache *cache;
+	char *work_dir;
+	char *base_dir; /* holds work_dir and the saved copies of injectors */
+};
+
+struct drill_service {
+	struct drill *drill;
+	const struct service_plan *plan;
+	const struct drill_node *at;
+	struct proc *proc;
+	bool ended;
+	int status;
+};
+
+enum { DRILL_SERVICES_MAX = 128 };
+
+struct health;
+struct strike;
+
+struct drill {
+	const struct drill_spec *spec;
+	const struct plan *plan;
+	struct loop *loop;
+	struct journal_file *journal;
+	struct output_set *outputs;
+	struct net_switch *net; /* NULL: no node has an address */
+	struct drill_node *nodes;
+	struct drill_service *services;
+	size_t service_count;
+	struct health *health;
+	struct strike *strike; /* NULL: a control */
+
+	/* The step that runs now. */
+	const struct step_plan *step;
+	pid_t runner;
+
+	bool patching; /* between patch.begin and patch.end */
+	bool detected;
+	bool stopped; /* by a signal; journalled */
+	unsigned leftovers;
+};
+
+/* drill_nodes.c: nodes, links and services up and down. */
+int drill_nodes_up(struct drill *d, struct err *e);
+/* 1: all ready; 0: one failed (journalled); -1: our own trouble or stopped. */
+int drill_services_up(struct drill *d, struct err *e);
+void drill_nodes_down(struct drill *d);
+struct drill_node *drill_node(struct drill *d, const char *name); /* NULL: none */
+
+/* drill_steps.c */
+enum { STEPS_OK = 1, STEPS_FAILED = 0 };
+/* Runs the list until a step fails that may not, or `stop_early` (may be NULL) becomes true
+ * between two steps. `why` (ERR_WHY_MAX bytes) says what failed. */
+int drill_steps(struct drill *d, bool in_rollback, const bool *stop_early, char *why,
+		struct err *e);
+
+/* drill.c: steady state is lost beyond its tolerance. */
+void drill_steady_lost(struct drill *d, const char *why);
+
+/* drill_state.c */
+int drill_capture(struct drill *d, const char *phase, struct err *e);
+
+#endif

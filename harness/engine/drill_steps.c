@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include <ctype.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "harness/base/clock.h"
+#include "harness/base/guard.h"
+#include "harness/base/mem.h"
+#include "harness/engine/ask.h"
+#include "harness/engine/drill_private.h"
+#include "harness/engine/strike.h"
+#include "harness/sandbox/process.h"
+
+enum { STEP_TERM_GRACE_S = 2, STEP_TREE_MAX = 1024, STEP_SLUG = 48 };
+
+struct run {
+	bool done;
+	int status;
+};
+
+static void ended(void *arg, int status)
+{
+	struct run *r = arg;
+	r->status = status;
+	r->done = true;
+}
+
+static char *log_path(const struct drill *d, bool in_rollback, size_t index)
+{
+	const struct step_plan *step = in_rollback
+					       ? &d->plan->rollbacks[d->plan->rollback].steps[index]
+					       : &d->plan->patch[index];
+	char slug[STEP_SLUG];
+	size_t n = 0;
+	for (const char *s = step->name; *s != '\0' && n < sizeof(slug) - 1; s++)
+		slug[n++] = isalnum((unsigned char)*s) ? *s : '-';
+	slug[n] = '\0';
+	return mem_printf("%s/steps/%s-%zu-%s.log", d->spec->dir,
+			  in_rollback ? "rollback" : "patch", index + 1, slug);
+}
+
+/* A step over its time is ended with all that it started: TERM, and KILL two seconds later. */
+static int end_tree(struct drill *d, struct run *run, struct err *e)
+{
+	static const int signals[] = { SIGTERM, SIGKILL };
+	for (size_t k = 0; k < 2 && !run->done; k++) {
+		pid_t pids[STEP_TREE_MAX];
+		struct drill_node *at = drill_node(d, d->step->node);
+		size_t n = process_tree(at->node, d->runner, pids, STEP_TREE_MAX);
+		for (size_t i = 0; i < n; i++) {
+			struct process p;
+			struct err gone = { 0 };
+			if (process_read(pids[i], &p))
+				(void)process_signal(pids[i], p.start, signals[k], &gone);
+		}
+		if (loop_wait(d->loop, &run->done, clock_now() + STEP_TERM_GRACE_S * NS_PER_S, e) <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
+static void describe(const struct step_plan *step, const struct run *run, bool timed_out,
+		     const char *last, char *why)
+{
+	char took[32];
+	const char *sep = last[0] != '\0' ? ": " : "";
+	if (timed_out)
+		(void)snprintf(why, ERR_WHY_MAX, "step '%s' timed out after %s%s%s", step->name,
+			       clock_text(step->timeout, took, sizeof(took)), sep, last);
+	else if (WIFSIGNALED(run->status))
+		(void)snprintf(why, ERR_WHY_MAX, "step '%s' was killed by SIG%s%s%s", step->name,
+			       param_signal_name(WTERMSIG(run->status)), sep, last);
+	else
+		(void)snprintf(why, ERR_WHY_MAX, "step '%s' exited %d%s%s", step->name,
+			       WEXITSTATUS(run->status), sep, last);
+}
+
+static int spawn(struct drill *d, const struct step_plan *step, int out_fd, struct run *run,
+		 struct proc **ret, struct err *e)
+{
+	const char *shell[] = { "/bin/sh", "-ec", step->run, NULL };
+	GUARD(mem) const char **env = mem_array(step->env.count + 1, sizeof(*env));
+	for (size_t i = 0; i < step->env.count; i++)
+		env[i] = mem_printf("%s=%s", step->env.items[i].key, step->env.items[i].value);
+	struct spawn_spec spec = {
+		.argv = step->run != NULL ? shell : step->exec.items,
+		.env = env,
+		.cwd = step->cwd,
+		.user = step->user,
+		.out_fd = out_fd,
+		.err_fd = -1,
+	};
+	int result = node_spawn(drill_node(d, step->node)->node, &spec, ended, run, ret, e);
+	for (size_t i = 0; i < step->env.count; i++)
+		free((char *)env[i]);
+	return result;
+}
+
+struct step_end {
+	bool ok, timed_out, started;
+	struct run run;
+	struct output *out;
+};
+
+static int wait_for(struct drill *d, const struct step_plan *step, struct step_end *end,
+		    struct err *e)
+{
+	int got = loop_wait(d->loop, &end->run.done, clock_now() + step->timeout, e);
+	if (got == 0) {
+		end->timed_out = true;
+		got = end_tree(d, &end->run, e);
+	}
+	return got < 0 ? -1 : 0;
+}
+
+/* 0 with *end and `why` filled in; -1: stopped, or our own trouble. */
+static int run_step(struct drill *d, bool in_rollback, size_t index, struct step_end *end,
+		    char *why, struct err *e)
+{
+	const struct step_plan *step = in_rollback
+					       ? &d->plan->rollbacks[d->plan->rollback].steps[index]
+					       : &d->plan->patch[index];
+	GUARD(mem) char *log = log_path(d, in_rollback, index);
+	GUARD(fd) int out_fd = -1;
+	if (output_open(d->outputs, log, &end->out, &out_fd, e) < 0)
+		return -1;
+	d->step = step;
+	d->runner = 0;
+	if (strike_enter(d->strike, in_rollback, (int)index, e) < 0)
+		return -1;
+
+	struct proc *proc = NULL;
+	struct err start = { 0 };
+	int result = 0;
+	if (spawn(d, step, out_fd, &end->run, &proc, &start) < 0) {
+		if (loop_stopped(d->loop)) {
+			*e = start;
+			result = -1;
+		}
+		(void)snprintf(why, ERR_WHY_MAX, "step '%s' did not start: %.500s", step->name,
+			       start.why);
+	} else {
+		end->started = true;
+		d->runner = proc_pid(proc);
+		strike_started(d->strike, d->runner);
+		guard_fd(&out_fd);
+		out_fd = -1;
+		result = wait_for(d, step, end, e);
+	}
+	d->runner = 0;
+	if (result == 0)
+		result = strike_leave(d->strike, e);
+	d->step = NULL;
+	output_drain(end->out);
+	proc_free(proc);
+	end->ok = end->started && !end->timed_out && end->run.done && WIFEXITED(end->run.status) &&
+		  WEXITSTATUS(end->run.status) == 0;
+	char last[256];
+	if (end->started && !end->ok)
+		describe(step, &end->run, end->timed_out,
+			 output_last_line(end->out, last, sizeof(last)), why);
+	return result;
+}
+
+static void journal_end(struct drill *d, bool in_rollback, size_t index, const struct step_end *end,
+			const char *why, int64_t began)
+{
+	const struct step_plan *step = in_rollback
+					       ? &d->plan->rollbacks[d->plan->rollback].steps[index]
+					       : &d->plan->patch[index];
+	int status = end->run.status;
+	bool exited = end->started && end->run.done && WIFEXITED(status);
+	journal_put(d->journal, EVENT_STEP_END,
+		    F_STR("section", in_rollback ? "rollback" : "patch"), F_STR("step", step->name),
+		    F_INT("index", index), F_STR("node", step->node), F_BOOL("ok", end->ok),
+		    F_INT("exit", exited ? WEXITSTATUS(status) : -1),
+		    F_INT("signal", end->run.done && WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+		    F_BOOL("timed_out", end->timed_out), F_BOOL("may_fail", step->may_fail),
+		    F_STR("why", end->ok ? NULL : why), F_INT("took", clock_now() - began),
+		    F_INT("log_bytes", end->out != NULL ? output_bytes(end->out) : 0),
+		    F_INT("log_dropped", end->out != NULL ? output_dropped(end->out) : 0));
+}
+
+int drill_steps(struct drill *d, bool in_rollback, const bool *stop_early, char *why, struct err *e)
+{
+	const struct rollback_plan *r = &d->plan->rollbacks[d->plan->rollback];
+	const struct step_plan *steps = in_rollback ? r->steps : d->plan->patch;
+	size_t count = in_rollback ? r->step_count : d->plan->patch_count;
+	for (size_t i = 0; i < count; i++) {
+		if (stop_early != NULL && *stop_early) {
+			(void)snprintf(why, ERR_WHY_MAX, "stopped before step '%s'", steps[i].name);
+			return STEPS_FAILED;
+		}
+		journal_put(d->journal, EVENT_STEP_BEGIN,
+			    F_STR("section", in_rollback ? "rollback" : "patch"),
+			    F_STR("step", steps[i].name), F_INT("index", i),
+			    F_STR("node", steps[i].node));
+		int64_t began = clock_now();
+		struct step_end end = { 0 };
+		int result = run_step(d, in_rollback, i, &end, why, e);
+		journal_end(d, in_rollback, i, &end, why, began);
+		if (result < 0)
+			return -1;
+		if (!end.ok && !steps[i].may_fail)
+			return STEPS_FAILED;
+	}
+	return STEPS_OK;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/engine/health.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/clock.h"
+#include "harness/base/mem.h"
+#include "harness/engine/ask.h"
+#include "harness/engine/drill_private.h"
+
+enum { HEALTH_TURN_MS = 5 }; /* how often health_wait looks; finer than any sensible `every` */
+
+struct watched {
+	struct health *health;
+	const struct probe_plan *plan;
+	struct loop_src *timer;
+	struct probe_call *call;
+	bool active;
+	bool known, ok;    /* the last answer of this phase */
+	bool held;         /* it has held once in this phase */
+	int64_t ok_since;  /* start of the first question of the present run of good answers */
+	int64_t ok_last;   /* start of the last one */
+	uint64_t failures; /* consecutive */
+	int64_t fail_since;
+	char detail[PROBE_DETAIL_MAX];
+};
+
+struct health {
+	struct drill *drill;
+	enum probe_when phase;
+	int64_t phase_begin;
+	struct watched *probes;
+	size_t count;
+	bool lost;
+	bool quiet; /* true when no question is under way and none will be asked */
+	char why[PROBE_DETAIL_MAX + 160];
+	struct err trouble; /* our own: told by the next wait */
+};
+
+static void journal_change(struct watched *w, const struct probe_result *r)
+{
+	struct journal_file *j = w->health->drill->journal;
+	journal_put(j, EVENT_PROBE_CHANGED, F_STR("probe", w->plan->name), F_BOOL("ok", r->ok),
+		    F_STR("detail", r->detail), F_INT("started", journal_time(j, r->started)));
+}
+
+static void check_loss(struct watched *w)
+{
+	struct health *h = w->health;
+	const struct probe_plan *p = w->plan;
+	if (h->phase != PROBE_DURING || h->lost || !w->held)
+		return;
+	bool too_many = w->failures > p->tolerate_failures;
+	bool too_long = p->tolerate_for > 0 && clock_now() - w->fail_since > p->tolerate_for;
+	if (!too_many && !too_long)
+		return;
+	h->lost = true;
+	(void)snprintf(h->why, sizeof(h->why), "%s: %s (%llu failures in a row)", p->name,
+		       w->detail, (unsigned long long)w->failures);
+	drill_steady_lost(h->drill, h->why);
+}
+
+static void take(struct watched *w, const struct probe_result *r)
+{
+	if (r->started < w->health->phase_begin)
+		return; /* asked before this phase began: it says nothing about it */
+	if (!w->known || w->ok != r->ok)
+		journal_change(w, r);
+	(void)snprintf(w->detail, sizeof(w->detail), "%s", r->detail);
+	if (r->ok) {
+		if (!w->known || !w->ok)
+			w->ok_since = r->started;
+		w->ok_last = r->started;
+		w->failures = 0;
+		w->held = true;
+	} else {
+		if (w->failures == 0)
+			w->fail_since = r->started;
+		w->failures++;
+	}
+	w->known = true;
+	w->ok = r->ok;
+	if (!r->ok)
+		check_loss(w);
+}
+
+static void answered(void *arg, const struct probe_result *r)
+{
+	struct watched *w = arg;
+	take(w, r);
+	ask_kind(w->plan)->end(w->call); /* the answer was the call's: not before it is taken */
+	w->call = NULL;
+}
+
+static void ask(void *arg)
+{
+	struct watched *w = arg;
+	struct drill *d = w->health->drill;
+	if (w->call != NULL || !w->active || err_is_set(&w->health->trouble))
+		return; /* slower than its interval: the next tick asks again */
+	struct probe_env env = ask_env(d, w->plan);
+	w->active = false; /* start() may run the loop: no second question meanwhile */
+	if (ask_kind(w->plan)->start(&w->call, &env, w->plan->params, w->plan->timeout, answered, w,
+				     &w->health->trouble) < 0)
+		loop_stop(d->loop, "a probe could not be started");
+	w->active = true;
+}
+
+int health_create(struct health **ret, struct drill *d, struct err *e)
+{
+	(void)e;
+	struct health *h = mem_alloc(sizeof(*h));
+	h->drill = d;
+	h->count = d->plan->steady_count;
+	h->probes = mem_array(h->count, sizeof(*h->probes));
+	h->quiet = true;
+	for (size_t i = 0; i < h->count; i++) {
+		h->probes[i].health = h;
+		h->probes[i].plan = &d->plan->steady[i];
+	}
+	*ret = h;
+	return 0;
+}
+
+static void stop_asking(struct health *h)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		loop_remove(h->probes[i].timer);
+		h->probes[i].timer = NULL;
+		h->probes[i].active = false;
+	}
+}
+
+void health_destroy(struct health *h)
+{
+	if (h == NULL)
+		return;
+	stop_asking(h);
+	for (size_t i = 0; i < h->count; i++)
+		if (h->probes[i].call != NULL)
+			ask_kind(h->probes[i].plan)->end(h->probes[i].call);
+	free(h->probes);
+	free(h);
+}
+
+int health_quiet(struct health *h, struct err *e)
+{
+	stop_asking(h);
+	for (size_t i = 0; i < h->count; i++)
+		while (h->probes[i].call != NULL)
+			if (ask_pause(h->drill, HEALTH_TURN_MS * NS_PER_MS, NULL, e) < 0)
+				return -1;
+	return 0;
+}
+
+int health_phase(struct health *h, enum probe_when phase, struct err *e)
+{
+	stop_asking(h);
+	h->phase = phase;
+	h->phase_begin = clock_now();
+	h->lost = false;
+	for (size_t i = 0; i < h->count; i++) {
+		struct watched *w = &h->probes[i];
+		w->known = false;
+		w->ok = false;
+		w->held = false;
+		w->failures = 0;
+		if ((w->plan->when & (UINT64_C(1) << phase)) == 0)
+			continue;
+		w->active = true;
+		if (loop_add_timer(h->drill->loop, 0, w->plan->every, ask, w, &w->timer, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int64_t health_resolution(const struct health *h)
+{
+	int64_t coarsest = 0;
+	for (size_t i = 0; i < h->count; i++)
+		if (h->probes[i].plan->every > coarsest)
+			coarsest = h->probes[i].plan->every;
+	return coarsest;
+}
+
+/* The start of the interval in which all hold, when it is `settle` long by now. */
+static bool settled(struct health *h, int64_t settle, int64_t *ret_since)
+{
+	int64_t since = h->phase_begin;
+	int64_t until = INT64_MAX;
+	for (size_t i = 0; i < h->count; i++) {
+		struct watched *w = &h->probes[i];
+		if ((w->plan->when & (UINT64_C(1) << h->phase)) == 0)
+			continue;
+		if (!w->known || !w->ok)
+			return false;
+		if (w->ok_since > since)
+			since = w->ok_since;
+		if (w->ok_last < until)
+			until = w->ok_last;
+	}
+	if (until == INT64_MAX)
+		until = clock_now(); /* no probe in this phase: time alone has to pass */
+	*ret_since = since;
+	return until - since >= settle;
+}
+
+static void name_the_bad(struct health *h)
+{
+	(void)snprintf(h->why, sizeof(h->why), "steady state did not hold long enough");
+	for (size_t i = 0; i < h->count; i++) {
+		struct watched *w = &h->probes[i];
+		if ((w->plan->when & (UINT64_C(1) << h->phase)) == 0 || (w->known && w->ok))
+			continue;
+		(void)snprintf(h->why, sizeof(h->why), "%s: %s", w->plan->name,
+			       w->known ? w->detail : "no answer yet");
+		return;
+	}
+}
+
+int health_wait(struct health *h, int64_t settle, int64_t deadline, int64_t *ret_since,
+		const char **ret_why, struct err *e)
+{
+	while (!settled(h, settle, ret_since)) {
+		if (clock_now() >= deadline) {
+			name_the_bad(h);
+			*ret_why = h->why;
+			return 0;
+		}
+		if (ask_pause(h->drill, HEALTH_TURN_MS * NS_PER_MS, NULL, e) < 0) {
+			if (err_is_set(&h->trouble))
+				*e = h->trouble;
+			return -1;
+		}
+	}
+	return 1;
+}
+
+int health_goal(struct drill *d, const char **ret_probe, char *why, struct err *e)
+{
+	for (size_t i = 0; i < d->plan->goal_count; i++) {
+		const struct probe_plan *p = &d->plan->goal[i];
+		int64_t patience = p->tolerate_for;
+		if (patience < (int64_t)p->tolerate_failures * p->every)
+			patience = (int64_t)p->tolerate_failures * p->every;
+		struct probe_result r = { 0 };
+		int holds = ask_until(d, p, clock_now() + patience, NULL, &r, e);
+		if (holds < 0)
+			return -1;
+		if (holds == 0) {
+			*ret_probe = p->name;
+			(void)snprintf(why, ERR_WHY_MAX, "%s: %s", p->name, r.detail);
+			return 0;
+		}
+	}
+	return 1;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/engine/needs.h"
+
+#include <string.h>
+
+#include "harness/sandbox/host.h"
+
+/* What a kind of injector or trigger needs beyond the nodes themselves. */
+static const struct {
+	const char *kind;
+	enum host_feature feature;
+} kinds[] = {
+	{ "process.kill", HOST_PTRACE },
+	{ "program", HOST_FANOTIFY },
+};
+
+static uint64_t kind_needs(const struct kind *k)
+{
+	uint64_t set = 0;
+	for (size_t i = 0; k != NULL && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i].kind, k->name) == 0)
+			set |= HOST_BIT(kinds[i].feature);
+	return set;
+}
+
+static uint64_t node_needs(const struct node_plan *n)
+{
+	uint64_t set = 0;
+	if (n->root.kind == ROOT_DEBIAN)
+		set |= host_needs_images();
+	if (n->files.count > 0 || n->setup.count > 0)
+		set |= HOST_BIT(HOST_MKFS_EROFS) | HOST_BIT(HOST_EROFS);
+	if (n->address.set)
+		set |= HOST_BIT(HOST_BRIDGE) | HOST_BIT(HOST_VETH);
+	if (n->rate > 0)
+		set |= HOST_BIT(HOST_TBF);
+	if (n->limits.memory > 0)
+		set |= HOST_BIT(HOST_CGROUP_MEMORY);
+	if (n->limits.pids > 0)
+		set |= HOST_BIT(HOST_CGROUP_PIDS);
+	if (n->limits.cpu > 0)
+		set |= HOST_BIT(HOST_CGROUP_CPU);
+	return set;
+}
+
+uint64_t host_needs_images(void)
+{
+	return HOST_BIT(HOST_ROOT) | HOST_BIT(HOST_STATE) | HOST_BIT(HOST_NAMESPACES) |
+	       HOST_BIT(HOST_OVERLAY) | HOST_BIT(HOST_MMDEBSTRAP) | HOST_BIT(HOST_MKFS_EROFS) |
+	       HOST_BIT(HOST_EROFS);
+}
+
+uint64_t host_needs(const struct plan *p)
+{
+	uint64_t set = HOST_BIT(HOST_ROOT) | HOST_BIT(HOST_STATE) | HOST_BIT(HOST_NAMESPACES) |
+		       HOST_BIT(HOST_OVERLAY);
+	for (size_t i = 0; i < p->node_count; i++)
+		set |= node_needs(&p->nodes[i]);
+	for (size_t i = 0; i < p->fault_count; i++)
+		set |= kind_needs(p->faults[i].injector) | kind_needs(p->faults[i].trigger);
+	return set;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The root image of every node of a plan, from the cache or built. */
+#ifndef BACKOUT_ENGINE_ROOTS_H
+#define BACKOUT_ENGINE_ROOTS_H
+
+#include "harness/base/err.h"
+#include "harness/model/plan.h"
+#include "harness/sandbox/image.h"
+
+/* `*ret` has one image a node, in the plan's order; roots_free(). */
+int roots_prepare(struct owner *o, const struct plan *p, image_progress_fn progress, void *arg,
+		  struct image **ret, struct err *e);
+void roots_free(struct image *roots, size_t count); /* NULL-safe */
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run: controls, drills and the knock-outs that their verdicts ask for, one after another,
+ * each in a process of its own; judged as they end.
+ */
+#ifndef BACKOUT_ENGINE_RUN_H
+#define BACKOUT_ENGINE_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "harness/base/err.h"
+#include "harness/engine/run_folder.h"
+
+struct run_options {
+	const char *scenario;
+	const char *state_dir, *runs_dir;
+	const char *rollback;     /* NULL: the scenario's */
+	const struct pairs *vars; /* NULL: none */
+	const char *fault;        /* only the fault of this name or slug; NULL: all */
+	const char *seed;         /* NULL: drawn and recorded */
+};
+
+/* What a live view is told, in this order for each drill. All may be NULL. */
+struct run_progress {
+	void (*note)(void *arg, const char *line);
+	void (*begin)(void *arg, const char *label, size_t index, size_t total);
+	void (*line)(void *arg, const char *line, size_t len); /* of its journal */
+	void (*tick)(void *arg);                               /* five times a second */
+	void (*end)(void *arg, const struct run_item *item);   /* twice when a knock-out decides */
+	void *arg;
+};
+
+/* Needs root. On success (whatever the verdicts) *ret belongs to the caller: run_free().
+ * `*interrupted` gets the number of the signal that ended it early, or 0. */
+int run_execute(struct run **ret, const struct run_options *o, const struct run_progress *p,
+		int *interrupted, struct err *e);
+
+#endif

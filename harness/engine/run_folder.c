@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/engine/run_folder.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
+#include "harness/engine/catalog.h"
+#include "harness/engine/record_file.h"
+
+enum { CONTROLS = 2 };
+
+struct run {
+	struct run_view view;
+	struct plan_doc *doc;
+	struct arena *arena; /* verdicts */
+	char *dir;
+	struct run_item *items;
+	struct record_file **records; /* one an item */
+	size_t count;
+};
+
+char *run_label(enum drill_role role, const struct fault_plan *fault, char letter)
+{
+	if (role == ROLE_CONTROL)
+		return mem_printf("control-%c", letter);
+	return mem_printf("%s/%s", role == ROLE_DRILL ? "drills" : "knockouts", fault->slug);
+}
+
+struct run *run_new(struct plan_doc *doc, const char *dir)
+{
+	struct run *r = mem_alloc(sizeof(*r));
+	r->doc = doc;
+	r->arena = arena_create();
+	r->dir = mem_strdup(dir);
+	const char *slash = strrchr(r->dir, '/');
+	r->view.plan = plan_get(doc);
+	r->view.id = slash != NULL ? slash + 1 : r->dir;
+	r->view.dir = r->dir;
+	return r;
+}
+
+void run_free(struct run *r)
+{
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->count; i++) {
+		record_close(r->records[i]);
+		free((char *)r->items[i].label);
+	}
+	free(r->records);
+	free(r->items);
+	arena_destroy(r->arena);
+	plan_free(r->doc);
+	free(r->dir);
+	free(r);
+}
+
+const struct run_view *run_view(const struct run *r)
+{
+	return &r->view;
+}
+
+static int find(const struct run *r, enum drill_role role, const struct fault_plan *fault,
+		unsigned nth)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->items[i].role == role && r->items[i].fault == fault && nth-- == 0)
+			return (int)i;
+	return -1;
+}
+
+static const struct record *record_at(const struct run *r, int i)
+{
+	return i < 0 ? NULL : record_get(r->records[i]);
+}
+
+static int judge(struct run *r, int index, struct err *e)
+{
+	struct run_item *item = &r->items[index];
+	struct judge_input in = {
+		.plan = r->view.plan,
+		.fault = item->fault,
+		.drill = record_at(r, index),
+		.control_a = record_at(r, find(r, ROLE_CONTROL, NULL, 0)),
+		.control_b = record_at(r, find(r, ROLE_CONTROL, NULL, 1)),
+		.knockout = item->fault != NULL
+				    ? record_at(r, find(r, ROLE_KNOCKOUT, item->fault, 0))
+				    : NULL,
+	};
+	memset(&item->verdict, 0, sizeof(item->verdict));
+	if (verdict_judge(r->arena, &in, &item->verdict, e) < 0)
+		return err_prefix(e, "%s/%s", r->dir, item->label);
+	return 0;
+}
+
+int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault, char letter,
+	    struct err *e)
+{
+	char *label = run_label(role, fault, letter);
+	GUARD(mem) char *dir = mem_printf("%s/%s", r->dir, label);
+	struct record_file *record;
+	if (record_open(&record, dir, e) < 0) {
+		free(label);
+		return -1;
+	}
+	size_t n = r->count++;
+	r->items = mem_grow(r->items, r->count, sizeof(*r->items));
+	r->records = mem_grow(r->records, r->count, sizeof(struct record_file *));
+	r->items[n] = (struct run_item){
+		.label = label,
+		.role = role,
+		.fault = fault,
+		.journal = record_get(record)->journal,
+	};
+	r->records[n] = record;
+	r->view.items = r->items;
+	r->view.count = r->count;
+
+	int judged = role == ROLE_KNOCKOUT ? find(r, ROLE_DRILL, fault, 0) : (int)n;
+	if (judged >= 0 && judge(r, judged, e) < 0)
+		return -1;
+	/* Only the controls' fingerprints are needed again, by every later drill; a drill's are
+	 * once more when its knock-out comes. */
+	if (role == ROLE_KNOCKOUT) {
+		record_drop_states(r->records[n]);
+		record_drop_states(r->records[judged]);
+	} else if (role == ROLE_DRILL && !verdict_needs_knockout(&r->items[n].verdict)) {
+		record_drop_states(r->records[n]);
+	}
+	return (int)n;
+}
+
+int run_conclude(struct run *r, struct err *e)
+{
+	const struct record *a = record_at(r, find(r, ROLE_CONTROL, NULL, 0));
+	const struct record *b = record_at(r, find(r, ROLE_CONTROL, NULL, 1));
+	if (a != NULL && verdict_controls(r->arena, r->view.plan, a, b, &r->view.controls, e) < 0)
+		return -1;
+	struct verdict *controls = mem_array(CONTROLS, sizeof(*controls));
+	struct verdict *drills = mem_array(r->count, sizeof(*drills));
+	size_t control_count = 0, drill_count = 0;
+	for (size_t i = 0; i < r->count; i++) {
+		if (r->items[i].role == ROLE_CONTROL && control_count < CONTROLS)
+			controls[control_count++] = r->items[i].verdict;
+		else if (r->items[i].role == ROLE_DRILL)
+			drills[drill_count++] = r->items[i].verdict;
+	}
+	r->view.exit = verdict_run_exit(controls, control_count, drills, drill_count,
+					r->view.controls.vacuous);
+	r->view.controls.exit = r->view.exit;
+	free(controls);
+	free(drills);
+	return 0;
+}
+
+static int add_if_there(struct run *r, enum drill_role role, const struct fault_plan *fault,
+			char letter, struct err *e)
+{
+	GUARD(mem) char *label = run_label(role, fault, letter);
+	GUARD(mem) char *journal = mem_printf("%s/%s/journal.jsonl", r->dir, label);
+	if (access(journal, F_OK) < 0)
+		return 0;
+	return run_add(r, role, fault, letter, e) < 0 ? -1 : 0;
+}
+
+int run_load(struct run **ret, const char *dir, struct err *e)
+{
+	GUARD(mem) char *clean = mem_strdup(dir);
+	for (size_t n = strlen(clean); n > 1 && clean[n - 1] == '/'; n--)
+		clean[n - 1] = '\0';
+	GUARD(mem) char *marker = mem_printf("%s/run.json", clean);
+	GUARD(mem) char *scenario = mem_printf("%s/scenario.json", clean);
+	if (access(marker, F_OK) < 0)
+		return ERR_AS(e, EXIT_BAD_SCENARIO, errno, "'%s' is not a run folder (no run.json)",
+			      dir);
+	struct plan_options options = { .archived = true };
+	struct plan_doc *doc;
+	if (plan_load(&doc, scenario, catalog_get(), &options, e) < 0)
+		return -1;
+	struct run *r = run_new(doc, clean);
+	for (char letter = 'a'; letter < 'a' + CONTROLS; letter++)
+		if (add_if_there(r, ROLE_CONTROL, NULL, letter, e) < 0)
+			goto fail;
+	for (size_t i = 0; i < r->view.plan->fault_count; i++) {
+		const struct fault_plan *f = &r->view.plan->faults[i];
+		if (add_if_there(r, ROLE_DRILL, f, 0, e) < 0 ||
+		    add_if_there(r, ROLE_KNOCKOUT, f, 0, e) < 0)
+			goto fail;
+	}
+	if (run_conclude(r, e) < 0)
+		goto fail;
+	*ret = r;
+	return 0;
+fail:
+	run_free(r);
+	return -1;
+}

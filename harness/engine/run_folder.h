@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The folder that one invocation leaves, and what it says:
+ *
+ *	runs/20261123T120000-nginx-upgrade-4f2a/
+ *	  run.json       format, version, seed, rollback, chosen faults
+ *	  scenario.json  the effective scenario: includes merged, variables given
+ *	  plan.json      the resolved plan      host.json  kernel, cgroup mode, versions
+ *	  control-a/ control-b/ drills/FAULT/ knockouts/FAULT/   one folder a drill
+ *
+ * Verdicts are never read back: they are judged anew from the journals.
+ */
+#ifndef BACKOUT_ENGINE_RUN_FOLDER_H
+#define BACKOUT_ENGINE_RUN_FOLDER_H
+
+#include "harness/base/err.h"
+#include "harness/model/plan.h"
+#include "harness/model/role.h"
+#include "harness/model/verdict.h"
+
+struct run_item {
+	const char *label; /* folder below the run's: "drills/dpkg-killed" */
+	enum drill_role role;
+	const struct fault_plan *fault; /* NULL: a control */
+	struct verdict verdict;         /* knock-outs have none: all zero */
+	const struct journal *journal;
+};
+
+struct run_view {
+	const struct plan *plan;
+	const char *id; /* the folder's own name */
+	const char *dir;
+	const struct run_item *items; /* controls, then each drill followed by its knock-out */
+	size_t count;
+	struct verdict_run controls;
+	int exit; /* of the run */
+};
+
+struct run;
+/* Reads and judges. Exit 65 when it is not a run folder. */
+int run_load(struct run **ret, const char *dir, struct err *e);
+void run_free(struct run *r); /* NULL-safe */
+const struct run_view *run_view(const struct run *r);
+
+/* Bookkeeping shared with the running side: the drill folder's label. */
+char *run_label(enum drill_role role, const struct fault_plan *fault, char letter);
+
+/* --- while the run is being made (engine/run.c) --- */
+
+/* Takes the plan over; the folder must exist. */
+struct run *run_new(struct plan_doc *plan, const char *dir);
+/* Read the folder of a drill that has just ended and judge it (and, for a knock-out, the drill it
+ * belongs to once more). The item's index, or -1. */
+int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault, char letter,
+	    struct err *e);
+/* A/A noise and the run's exit code, from what is there. */
+int run_conclude(struct run *r, struct err *e);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One fault in one drill: its trigger and its injector joined, from prepared to undone. A NULL
+ * strike is a control's: every call does nothing.
+ */
+#ifndef BACKOUT_ENGINE_STRIKE_H
+#define BACKOUT_ENGINE_STRIKE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "harness/base/err.h"
+
+struct drill;
+struct strike;
+
+/* Everything slow: the injector's copies, the trigger's objects. Journals fault.prepared. */
+int strike_create(struct strike **ret, struct drill *d, struct err *e);
+void strike_destroy(struct strike *s); /* NULL-safe; undoes nothing */
+
+/* Around each step, in this order; `in_rollback` and `index` say which. */
+int strike_enter(struct strike *s, bool in_rollback, int index, struct err *e);
+void strike_started(struct strike *s, pid_t runner);
+int strike_leave(struct strike *s, struct err *e);
+
+enum strike_moment { STRIKE_PATCH_END, STRIKE_ROLLBACK, STRIKE_ROLLBACK_END, STRIKE_DRILL_END };
+/* Undo what is due by then (the fault's `until`); everything still on at DRILL_END. An undo that
+ * cannot be verified is journalled as such; it never stops the drill. */
+void strike_moment(struct strike *s, enum strike_moment m);
+
+#endif
