@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reports: what a run tells a reader, one file a format, one const descriptor, one row in
+ * list.h. A report sees the plan, the verdicts and the journals, nothing else: old runs can be
+ * reported again.
+ */
+#ifndef REPORTS_REPORT_H
+#define REPORTS_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "harness/base/buf.h"
+#include "harness/base/err.h"
+#include "harness/model/event.h"
+#include "harness/model/plan.h"
+#include "harness/model/role.h"
+#include "harness/model/verdict.h"
+
+struct report_item {
+	const char *label; /* its folder in the run: "control-a", "drills/SLUG" */
+	enum drill_role role;
+	const struct fault_plan *fault; /* NULL: a control */
+	const struct verdict *verdict;  /* NULL: a knock-out, which is judged with its drill */
+	const struct journal *journal;  /* NULL: it could not be read */
+};
+
+struct report_input {
+	const struct plan *plan;
+	const char *id;                  /* name of the run's folder */
+	const char *dir;                 /* the folder as the reader can type it */
+	const struct report_item *items; /* in the order in which they ran */
+	size_t count;
+	const struct verdict_run *controls;
+	int exit; /* of the whole run */
+};
+
+struct report_format {
+	const char *name, *help;
+	/* Writes the whole report; `colour` only where a terminal asked for it. */
+	int (*write)(FILE *out, const struct report_input *in, bool colour, struct err *e);
+};
+
+extern const struct report_format *const report_formats[]; /* NULL-terminated; list.c */
+const struct report_format *report_find(const char *name); /* NULL: none */
+
+/* ---- what the formats share (report.c) ---- */
+
+/* What hid entries (a mask, a pattern of `ignore`, "noise"), for which reason, and how many. What
+ * the plan declares and hid nothing is there with count 0. `why` may be empty. */
+struct report_hidden {
+	const char *by, *why;
+	size_t count;
+};
+/* Returns the count; *ret is free()d by the caller, its texts are the input's. */
+size_t report_hidden(const struct report_input *in, struct report_hidden **ret);
+
+struct report_counts {
+	unsigned drills, passed, failed, inconclusive; /* drills and controls together */
+};
+void report_count(const struct report_input *in, struct report_counts *ret);
+
+/* The run in one word, by its exit code: passed, failed, inconclusive, broken, aborted, error. */
+const char *report_result(int exit);
+/* The name a reader knows: the fault's, or the label of a control. */
+const char *report_item_name(const struct report_item *it);
+/* "+", "-" or "~" and in words: "added", "removed", "changed". */
+const char *report_change_mark(enum change_what w);
+const char *report_change_word(enum change_what w);
+/* "size 10 -> 20, mode 0644 -> 0755" for a changed entry, "type file, size 10" for another. */
+void report_change_attrs(struct buf *out, const struct change *c);
+/* "owner nginx-common"; "no package owns it" for a file without one; "" for other entries. */
+const char *report_change_owner(const struct change *c, char *buf, size_t size);
+/* What to do about an outcome that is no pass; NULL: nothing to say. */
+const char *report_hint(enum outcome o);
+/* ns as clock_text() has it; "-" for one that does not apply (negative). */
+const char *report_time(int64_t ns, char *buf, size_t size);
+/* All of `b` to `out`. */
+int report_put(FILE *out, const struct buf *b, struct err *e);
+/* Text that came from a drill, fit for a terminal: control characters become '?'. */
+void report_safe(struct buf *out, const char *text);
+
+#endif

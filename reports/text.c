@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* The summary for a person: a table, then every drill that did not pass with its evidence, then
+ * what the controls showed and what was hidden. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/clock.h"
+#include "harness/base/guard.h"
+#include "reports/paint.h"
+#include "reports/report.h"
+
+enum { CELL_MAX = 160, NAME_WIDTH_MAX = 44, CHANGES_SHOWN_MAX = 200, NOISE_SHOWN_MAX = 20 };
+
+enum column {
+	COL_DRILL,
+	COL_OUTCOME,
+	COL_WINDOW,
+	COL_RECOVERY,
+	COL_DETECTION,
+	COL_DECISION,
+	COL_ROLLBACK,
+	COL_HEALING,
+	COL_NOTE,
+	COL_COUNT
+};
+
+static const struct {
+	const char *head;
+	bool right;
+} columns[COL_COUNT] = {
+	[COL_DRILL] = { "DRILL", false },        [COL_OUTCOME] = { "OUTCOME", false },
+	[COL_WINDOW] = { "WINDOW", true },       [COL_RECOVERY] = { "RECOVERY", true },
+	[COL_DETECTION] = { "DETECTION", true }, [COL_DECISION] = { "DECISION", true },
+	[COL_ROLLBACK] = { "ROLLBACK", true },   [COL_HEALING] = { "HEALING", true },
+	[COL_NOTE] = { "NOTE", false },
+};
+
+struct row {
+	char cell[COL_COUNT][CELL_MAX];
+	const struct verdict *verdict; /* NULL: the heading */
+};
+
+static void note(char *ret, size_t size, const struct report_item *it)
+{
+	const struct verdict *v = it->verdict;
+	ret[0] = '\0';
+	if (v->unexpected)
+		(void)snprintf(ret, size, "not what `expect` allows");
+	else if (v->unstable)
+		(void)snprintf(ret, size, "unstable: the patch failed all the same");
+	else if (v->residue_visible > 0)
+		(void)snprintf(ret, size, "%zu %s left", v->residue_visible,
+			       v->residue_visible == 1 ? "entry" : "entries");
+	else if (v->drift_visible > 0)
+		(void)snprintf(ret, size, "%zu %s not as a clean patch leaves them",
+			       v->drift_visible, v->drift_visible == 1 ? "entry" : "entries");
+	else if (it->fault == NULL && v->pass)
+		(void)snprintf(ret, size, "patch and clean rollback");
+	else if (it->fault != NULL && !it->fault->trigger->exact)
+		(void)snprintf(ret, size, "inexact trigger: %s", it->fault->trigger->name);
+}
+
+static void fill_row(struct row *r, const struct report_item *it)
+{
+	const struct timing *t = &it->verdict->timing;
+	const int64_t times[COL_COUNT] = {
+		[COL_WINDOW] = t->window,       [COL_RECOVERY] = t->recovery,
+		[COL_DETECTION] = t->detection, [COL_DECISION] = t->decision,
+		[COL_ROLLBACK] = t->rollback,   [COL_HEALING] = t->healing,
+	};
+	r->verdict = it->verdict;
+	(void)snprintf(r->cell[COL_DRILL], CELL_MAX, "%s", report_item_name(it));
+	(void)snprintf(r->cell[COL_OUTCOME], CELL_MAX, "%s", outcome_name(it->verdict->outcome));
+	for (int c = COL_WINDOW; c <= COL_HEALING; c++)
+		(void)report_time(times[c], r->cell[c], CELL_MAX);
+	note(r->cell[COL_NOTE], CELL_MAX, it);
+}
+
+/* Characters, not bytes: names may be UTF-8. */
+static int width_of(const char *text)
+{
+	int n = 0;
+	for (; *text != '\0'; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static void put_row(struct buf *b, const struct row *r, const int *width, bool colour)
+{
+	size_t start = b->len;
+	for (int c = 0; c < COL_COUNT; c++) {
+		int pad = width[c] - width_of(r->cell[c]);
+		bool painted = c == COL_OUTCOME && r->verdict != NULL;
+		if (c > 0)
+			buf_puts(b, "  ");
+		if (columns[c].right)
+			buf_printf(b, "%*s", pad > 0 ? pad : 0, "");
+		buf_puts(b, painted ? paint_verdict(colour, r->verdict) : "");
+		report_safe(b, r->cell[c]);
+		buf_puts(b, painted ? paint(colour, PAINT_OFF) : "");
+		if (!columns[c].right && c != COL_NOTE)
+			buf_printf(b, "%*s", pad > 0 ? pad : 0, "");
+	}
+	while (b->len > start && b->data[b->len - 1] == ' ')
+		b->data[--b->len] = '\0';
+	buf_putc(b, '\n');
+}
+
+static void put_table(struct buf *b, const struct report_input *in, bool colour)
+{
+	GUARD(mem) struct row *rows = mem_array(in->count + 1, sizeof(*rows));
+	int width[COL_COUNT] = { 0 };
+	size_t count = 1;
+	for (int c = 0; c < COL_COUNT; c++)
+		(void)snprintf(rows[0].cell[c], CELL_MAX, "%s", columns[c].head);
+	for (size_t i = 0; i < in->count; i++)
+		if (in->items[i].verdict != NULL)
+			fill_row(&rows[count++], &in->items[i]);
+	for (size_t i = 0; i < count; i++) {
+		for (int c = 0; c < COL_COUNT; c++) {
+			int w = width_of(rows[i].cell[c]);
+			width[c] = w > width[c] ? w : width[c];
+		}
+	}
+	if (width[COL_DRILL] > NAME_WIDTH_MAX)
+		width[COL_DRILL] = NAME_WIDTH_MAX;
+	for (size_t i = 0; i < count; i++)
+		put_row(b, &rows[i], width, colour);
+}
+
+static void put_changes(struct buf *b, const struct changes *c, size_t max)
+{
+	char owner[160];
+	size_t shown = 0, hidden = 0;
+	for (size_t i = 0; i < c->count; i++) {
+		const struct change *ch = &c->items[i];
+		if (ch->hidden_by != NULL) {
+			hidden++;
+			continue;
+		}
+		if (shown++ >= max)
+			continue;
+		buf_printf(b, "      %s %s %s ", report_change_mark(ch->what), ch->node,
+			   state_kind_name(ch->kind));
+		report_safe(b, ch->key);
+		if (ch->attr_count > 0)
+			buf_puts(b, ": ");
+		report_change_attrs(b, ch);
+		if (report_change_owner(ch, owner, sizeof(owner))[0] != '\0')
+			buf_printf(b, " [%s]", owner);
+		buf_putc(b, '\n');
+	}
+	if (shown > max)
+		buf_printf(b, "      ... and %zu more (the json report has all)\n", shown - max);
+	if (hidden > 0)
+		buf_printf(b, "      (%zu more hidden by masks, ignores or noise, see below)\n",
+			   hidden);
+}
+
+static void put_fact(struct buf *b, const char *name, const char *text)
+{
+	if (text == NULL || text[0] == '\0')
+		return;
+	buf_printf(b, "    %-9s ", name);
+	report_safe(b, text);
+	buf_putc(b, '\n');
+}
+
+static void put_expected(struct buf *b, const struct report_item *it)
+{
+	GUARD_BUF struct buf names = { 0 };
+	if (it->fault == NULL || !it->verdict->unexpected)
+		return;
+	for (unsigned o = 0; o < OUTCOME_COUNT; o++)
+		if (it->fault->expect & OUTCOME_BIT(o))
+			buf_printf(&names, "%s%s", names.len > 0 ? ", " : "",
+				   outcome_name((enum outcome)o));
+	put_fact(b, "expected", buf_str(&names));
+}
+
+/* The scenario that a run folder keeps is whole: includes merged, variables given, paths absolute.
+ */
+static void put_again(struct buf *b, const struct report_input *in, const struct report_item *it)
+{
+	const struct event *begin =
+		it->journal != NULL ? journal_find(it->journal, EVENT_DRILL_BEGIN, 0) : NULL;
+	if (it->fault == NULL || begin == NULL)
+		return;
+	buf_printf(b, "    again     backout run %s/scenario.json --fault %s --seed %s\n", in->dir,
+		   it->fault->slug, json_get_string(begin->fields, "seed", ""));
+}
+
+static void put_failure(struct buf *b, const struct report_input *in, const struct report_item *it,
+			bool colour)
+{
+	const struct verdict *v = it->verdict;
+	buf_printf(b, "\n%s", paint(colour, PAINT_BOLD));
+	report_safe(b, report_item_name(it));
+	buf_printf(b, "%s: %s%s%s, %s\n", paint(colour, PAINT_OFF), paint_verdict(colour, v),
+		   outcome_name(v->outcome), paint(colour, PAINT_OFF), outcome_help(v->outcome));
+	put_fact(b, "why", v->why);
+	put_expected(b, it);
+	put_fact(b, "strike", v->strike);
+	put_fact(b, "felt", v->felt);
+	put_fact(b, "detected", v->detected);
+	for (size_t i = 0; i < v->finding_count; i++) {
+		const struct finding *f = &v->findings[i];
+		/* The deciding row has been told as the why. */
+		if (f->evidence == NULL || (v->why != NULL && strcmp(f->evidence, v->why) == 0))
+			continue;
+		buf_printf(b, "    also      %s: ", outcome_name(f->outcome));
+		report_safe(b, f->evidence);
+		buf_putc(b, '\n');
+	}
+	if (v->residue_visible > 0) {
+		buf_printf(b, "    residue   %zu, against the state before the patch:\n",
+			   v->residue_visible);
+		put_changes(b, &v->residue, CHANGES_SHOWN_MAX);
+	}
+	if (v->drift_visible > 0) {
+		buf_printf(b, "    drift     %zu, against what the control's patch leaves:\n",
+			   v->drift_visible);
+		put_changes(b, &v->drift, CHANGES_SHOWN_MAX);
+	}
+	put_fact(b, "hint", report_hint(v->outcome));
+	buf_printf(b, "    look      backout show %s %s\n", in->dir, it->label);
+	put_again(b, in, it);
+}
+
+static void put_noise(struct buf *b, const struct report_input *in)
+{
+	const struct changes *noise = &in->controls->noise;
+	if (in->controls->vacuous) {
+		buf_printf(b, "\nVacuous: %s.\n    hint      %s\n", outcome_help(OUTCOME_VACUOUS),
+			   report_hint(OUTCOME_VACUOUS));
+	}
+	size_t controls = 0;
+	for (size_t i = 0; i < in->count; i++)
+		controls += in->items[i].role == ROLE_CONTROL;
+	if (controls < 2) {
+		buf_puts(b, "\nNoise: unknown, the control ran once only.\n");
+		return;
+	}
+	if (noise->count == 0) {
+		buf_puts(b, "\nNoise: none, the two controls agree in all that is not masked.\n");
+		return;
+	}
+	buf_printf(b, "\nNoise: %zu %s between the two controls; no drill is blamed for these:\n",
+		   noise->count, noise->count == 1 ? "difference" : "differences");
+	put_changes(b, noise, NOISE_SHOWN_MAX);
+}
+
+static void put_hidden(struct buf *b, const struct report_input *in)
+{
+	GUARD(mem) struct report_hidden *rows = NULL;
+	size_t count = report_hidden(in, &rows);
+	if (count == 0) {
+		buf_puts(b, "\nMasks: none, every difference counts.\n");
+		return;
+	}
+	buf_puts(b, "\nHidden from the verdicts (entries, over all drills):\n");
+	for (size_t i = 0; i < count; i++) {
+		buf_printf(b, "    %6zu  %s", rows[i].count, rows[i].by);
+		buf_printf(b, "%s%s", rows[i].why[0] != '\0' ? ": " : "", rows[i].why);
+		buf_puts(b, rows[i].count == 0 ? " (hid nothing: is it needed?)\n" : "\n");
+	}
+}
+
+static void put_head(struct buf *b, const struct report_input *in, bool colour)
+{
+	char target[2][32];
+	const struct plan *p = in->plan;
+	buf_printf(b, "%s%s%s\nrun %s", paint(colour, PAINT_BOLD),
+		   p->title != NULL ? p->title : p->slug, paint(colour, PAINT_OFF), in->id);
+	if (p->rollback_count > 0)
+		buf_printf(b, ", rollback %s", p->rollbacks[p->rollback].name);
+	if (p->window.target > 0)
+		buf_printf(b, ", window %s",
+			   clock_text(p->window.target, target[0], sizeof(target[0])));
+	if (p->window.recovery > 0)
+		buf_printf(b, ", recovery %s",
+			   clock_text(p->window.recovery, target[1], sizeof(target[1])));
+	buf_puts(b, "\n\n");
+}
+
+static int text_write(FILE *out, const struct report_input *in, bool colour, struct err *e)
+{
+	GUARD_BUF struct buf b = { 0 };
+	struct report_counts n;
+	report_count(in, &n);
+	put_head(&b, in, colour);
+	put_table(&b, in, colour);
+	for (size_t i = 0; i < in->count; i++)
+		if (in->items[i].verdict != NULL && !in->items[i].verdict->pass)
+			put_failure(&b, in, &in->items[i], colour);
+	put_noise(&b, in);
+	put_hidden(&b, in);
+	const char *tone = in->exit == EXIT_OK             ? PAINT_GREEN
+			   : in->exit == EXIT_INCONCLUSIVE ? PAINT_YELLOW
+							   : PAINT_RED;
+	buf_printf(&b,
+		   "\n%s%s%s (exit %d): %u drills and controls, %u passed, %u failed, %u "
+		   "inconclusive\n",
+		   paint(colour, tone), report_result(in->exit), paint(colour, PAINT_OFF), in->exit,
+		   n.drills, n.passed, n.failed, n.inconclusive);
+	if (in->exit == EXIT_INCONCLUSIVE && n.inconclusive == 0 && !in->controls->vacuous)
+		buf_puts(&b,
+			 "No drill is `restored`: nothing shows that the rollback is needed.\n");
+	return report_put(out, &b, e);
+}
+
+const struct report_format report_text = {
+	.name = "text",
+	.help = "tables and evidence for a person",
+	.write = text_write,
+};
