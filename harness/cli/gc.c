@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* `backout gc`: collect what killed harnesses left on this host. */
+#include <stdio.h>
+
+#include "harness/base/log.h"
+#include "harness/cli/options.h"
+#include "harness/cli/settings.h"
+#include "harness/sandbox/owner.h"
+
+extern const struct command command_gc;
+
+static void told(void *arg, const char *kind, const char *name, const char *tag)
+{
+	(void)arg;
+	(void)printf("removed %s %s (left by %s)\n", kind, name, tag);
+}
+
+static int gc_run(int argc, char **argv)
+{
+	struct err e = { 0 };
+	const char *state = NULL;
+	struct arguments args;
+	const struct option_row rows[] = { OPTION_ROW_STATE(state), { 0 } };
+	OPTIONS_OR_RETURN(&command_gc, rows, argc, argv, &args, &e);
+	bool extra = args.count > 0;
+	if (extra)
+		(void)ERR_AS(&e, EXIT_USAGE_ERROR, 0, "gc: takes no arguments, '%s' is one",
+			     args.items[0]);
+	options_free(&args);
+	if (extra)
+		return log_err(&e);
+	int count = owner_collect(settings_state(state), told, NULL, &e);
+	if (count < 0)
+		return log_err(&e);
+	if (count == 0)
+		(void)printf("nothing to do\n");
+	else
+		(void)printf("%d object%s removed\n", count, count == 1 ? "" : "s");
+	return EXIT_OK;
+}
+
+const struct command command_gc = {
+	.name = "gc",
+	.help = "collect what killed runs left on this host",
+	.usage = "[--state DIR]",
+	.run = gc_run,
+};
