@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/drill/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/runner.h"
+
+enum { ARGS_MAX = 32 };
+
+static const char *binary(void)
+{
+	const char *bin = getenv("BACKOUT_BIN");
+	return bin != NULL ? bin : "build/backout";
+}
+
+static pid_t start(const char *const *args, int out, int err)
+{
+	const char *argv[ARGS_MAX + 2] = { binary() };
+	for (size_t i = 0; args[i] != NULL && i < ARGS_MAX; i++)
+		argv[i + 1] = args[i];
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)dup2(out, STDOUT_FILENO);
+		(void)dup2(err, STDERR_FILENO);
+		execv(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	ck_assert_int_gt(pid, 0);
+	return pid;
+}
+
+pid_t program_start(const char *const *args)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t pid = start(args, null, null);
+	(void)close(null);
+	return pid;
+}
+
+static void collect(struct program *p, int out, int err)
+{
+	struct pollfd fds[2] = { { out, POLLIN, 0 }, { err, POLLIN, 0 } };
+	struct buf *const to[2] = { &p->out, &p->err };
+	int open_count = 2;
+	while (open_count > 0) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			ck_abort_msg("poll: %s", strerror(errno));
+		for (int i = 0; i < 2; i++) {
+			char chunk[4096];
+			if (fds[i].fd < 0 || (fds[i].revents & (POLLIN | POLLHUP)) == 0)
+				continue;
+			ssize_t n = read(fds[i].fd, chunk, sizeof(chunk));
+			if (n > 0) {
+				buf_add(to[i], chunk, (size_t)n);
+				continue;
+			}
+			fds[i].fd = -1;
+			open_count--;
+		}
+	}
+}
+
+void program_run(struct program *p, const char *const *args)
+{
+	int out[2], err[2], status;
+	memset(p, 0, sizeof(*p));
+	ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(err, O_CLOEXEC), 0);
+	pid_t pid = start(args, out[1], err[1]);
+	(void)close(out[1]);
+	(void)close(err[1]);
+	collect(p, out[0], err[0]);
+	(void)close(out[0]);
+	(void)close(err[0]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	p->exit = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	ck_assert_msg(p->exit != 127, "%s does not run: is it built?", binary());
+}
+
+void program_free(struct program *p)
+{
+	buf_free(&p->out);
+	buf_free(&p->err);
+}
+
+struct json_doc *program_json(const struct program *p)
+{
+	struct json_doc *d;
+	struct err e = { 0 };
+	if (json_parse(&d, "stdout", buf_str(&p->out), p->out.len, &e) < 0)
+		ck_abort_msg("not JSON: %s\n%s\n%s", e.why, buf_str(&p->out), buf_str(&p->err));
+	return d;
+}
+
+const struct json *report_drill(const struct json_doc *report, const char *name)
+{
+	const struct json *list = json_get(json_root(report), "drills");
+	ck_assert_ptr_nonnull(list);
+	for (const struct json *d = json_first(list); d != NULL; d = json_next(d))
+		if (strcmp(json_get_string(d, "name", ""), name) == 0)
+			return d;
+	ck_abort_msg("no drill '%s' in the report", name);
+	return NULL;
+}

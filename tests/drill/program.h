@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The built program, run as a user would run it. */
+#ifndef TESTS_DRILL_PROGRAM_H
+#define TESTS_DRILL_PROGRAM_H
+
+#include <sys/types.h>
+
+#include "harness/base/buf.h"
+#include "harness/model/json.h"
+
+struct program {
+	int exit; /* exit code, or 128 + signal */
+	struct buf out, err;
+};
+
+/* BACKOUT_BIN (default build/backout) with these arguments, NULL-terminated; aborts the test when
+ * it cannot be started. program_free(). */
+void program_run(struct program *p, const char *const *args);
+#define PROGRAM(p, ...) program_run((p), (const char *const[]){ __VA_ARGS__, NULL })
+void program_free(struct program *p);
+/* Starts it and returns at once, output to /dev/null; the caller kills and reaps. */
+pid_t program_start(const char *const *args);
+
+/* stdout as JSON; aborts the test when it is not. */
+struct json_doc *program_json(const struct program *p);
+/* The drill of that name in a report's `drills`; aborts when there is none. */
+const struct json *report_drill(const struct json_doc *report, const char *name);
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* The formats over a run made by hand, against the texts in tests/unit/golden. After a wanted
+ * change `BACKOUT_GOLDEN=write build/tests/unit-tests reports` writes those anew: read the diff. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "reports/live.h"
+#include "reports/report.h"
+#include "reports/timeline.h"
+#include "tests/unit/report_fixture.h"
+#include "tests/unit/runner.h"
+
+Suite *suite_reports(void);
+
+enum { GOLDEN_MAX = 1 << 20 };
+
+static void same_as_golden(const char *name, const char *text, size_t len)
+{
+	struct err e = { 0 };
+	char path[256];
+	GUARD_BUF struct buf want = { 0 };
+	(void)snprintf(path, sizeof(path), "tests/unit/golden/%s", name);
+	const char *mode = getenv("BACKOUT_GOLDEN");
+	if (mode != NULL && strcmp(mode, "write") == 0)
+		MUST(io_write_file(AT_FDCWD, path, text, len, 0644, &e));
+	MUST(io_read_file(AT_FDCWD, path, GOLDEN_MAX, &want, &e));
+	if (want.len != len || memcmp(buf_str(&want), text, len) != 0)
+		ck_abort_msg("%s differs; this is what was written:\n%.*s", path, (int)len, text);
+}
+
+static const struct {
+	const char *format, *golden;
+	bool colour;
+} formats[] = {
+	{ "text", "report.txt", false },
+	{ "text", "report-colour.txt", true },
+	{ "json", "report.json", false },
+	{ "junit", "report.xml", false },
+};
+
+START_TEST(format_as_golden)
+{
+	struct err e = { 0 };
+	struct fixture f;
+	char *text = NULL;
+	size_t len = 0;
+	fixture_make(&f);
+	FILE *out = open_memstream(&text, &len);
+	const struct report_format *format = report_find(formats[_i].format);
+	ck_assert_ptr_nonnull(format);
+	MUST(format->write(out, &f.input, formats[_i].colour, &e));
+	(void)fclose(out);
+	same_as_golden(formats[_i].golden, text, len);
+	ck_assert_msg(formats[_i].colour || strchr(text, 0x1b) == NULL,
+		      "an escape character got through");
+	free(text);
+	fixture_free(&f);
+}
+END_TEST
+
+/* The golden json, read back by our own parser: no duplicate keys, and the law's numbers. */
+START_TEST(json_says_each_drill)
+{
+	struct err e = { 0 };
+	struct fixture f;
+	struct json_doc *doc;
+	char *text = NULL;
+	size_t len = 0;
+	fixture_make(&f);
+	FILE *out = open_memstream(&text, &len);
+	MUST(report_find("json")->write(out, &f.input, false, &e));
+	(void)fclose(out);
+	MUST(json_parse(&doc, "report", text, len, &e));
+	const struct json *drills = json_get(json_root(doc), "drills");
+	ck_assert_uint_eq(json_size(drills), 4);
+	const struct json *first = json_first(drills), *second = json_next(first);
+	ck_assert_str_eq(json_get_string(first, "outcome", ""), "restored");
+	ck_assert_int_eq(json_get_int(first, "window_ns", -2), 1400000000);
+	ck_assert_int_eq(json_get_int(json_get(first, "recovery"), "rollback_ns", -2), 1000000000);
+	ck_assert_uint_eq(json_size(json_get(second, "residue")), 6);
+	ck_assert_int_eq(json_get_int(second, "residue_visible", -2), 3);
+	ck_assert_int_eq(json_type(json_get(json_next(second), "window_ns")), JSON_NULL);
+	json_doc_free(doc);
+	free(text);
+	fixture_free(&f);
+}
+END_TEST
+
+/* By another's parser: ours could share our misunderstanding. */
+START_TEST(junit_is_well_formed)
+{
+	struct err e = { 0 };
+	struct fixture f;
+	if (system("command -v xmllint >/dev/null") != 0)
+		TEST_SKIP("needs xmllint (libxml2-utils)");
+	GUARD(mem) char *path = NULL;
+	GUARD(mem) char *command = NULL;
+	ck_assert_int_gt(asprintf(&path, "%s/report.xml", test_dir()), 0);
+	ck_assert_int_gt(asprintf(&command, "xmllint --noout '%s'", path), 0);
+	fixture_make(&f);
+	FILE *out = fopen(path, "w");
+	MUST(report_find("junit")->write(out, &f.input, false, &e));
+	(void)fclose(out);
+	fixture_free(&f);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+START_TEST(full_disk_is_an_error)
+{
+	struct err e = { 0 };
+	struct fixture f;
+	fixture_make(&f);
+	GUARD(file) FILE *out = fopen("/dev/full", "w");
+	ck_assert_int_eq(report_formats[_i]->write(out, &f.input, false, &e), -1);
+	ck_assert_ptr_nonnull(strstr(e.why, "No space left"));
+	fixture_free(&f);
+}
+END_TEST
+
+static const struct {
+	size_t item;
+	const char *golden;
+} timelines[] = { { 2, "timeline.txt" }, { 6, "timeline-torn.txt" } };
+
+START_TEST(timeline_as_golden)
+{
+	struct err e = { 0 };
+	struct fixture f;
+	char *text = NULL;
+	size_t len = 0;
+	fixture_make(&f);
+	FILE *out = open_memstream(&text, &len);
+	MUST(timeline_write(out, &f.items[timelines[_i].item], false, &e));
+	(void)fclose(out);
+	same_as_golden(timelines[_i].golden, text, len);
+	free(text);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(every_event_has_words)
+{
+	struct err e = { 0 };
+	struct json_doc *doc;
+	MUST(json_parse(&doc, "empty", "{}", 2, &e));
+	GUARD_BUF struct buf words = { 0 };
+	const struct event ev = { .kind = (enum event_kind)_i, .fields = json_root(doc) };
+	timeline_words(&words, &ev);
+	ck_assert_uint_gt(words.len, 0);
+	ck_assert_msg(strpbrk(buf_str(&words), "{}[]") == NULL, "%s", buf_str(&words));
+	json_doc_free(doc);
+}
+END_TEST
+
+static const char applied[] =
+	"{\"t\":1200000000,\"event\":\"fault.applied\",\"fault\":\"f\",\"detail\":\"KILL\"}";
+static const char node_up[] = "{\"t\":1,\"event\":\"node.up\",\"node\":\"web\"}";
+
+/* The live view's whole output for one drill. */
+static void live_drill(bool terminal, char **text, size_t *len)
+{
+	FILE *out = open_memstream(text, len);
+	struct live *l = live_create(out, terminal, false);
+	const struct verdict v = { .outcome = OUTCOME_RESTORED, .pass = true };
+	live_begin(l, "dpkg killed");
+	live_line(l, node_up, strlen(node_up));
+	live_line(l, "{\"t\":", 5); /* torn: ignored */
+	live_line(l, applied, strlen(applied));
+	live_say(l, "a note");
+	live_verdict(l, &v);
+	live_destroy(l);
+	(void)fclose(out);
+}
+
+START_TEST(live_piped_is_plain_lines)
+{
+	char *text = NULL;
+	size_t len = 0;
+	live_drill(false, &text, &len);
+	ck_assert_ptr_null(strpbrk(text, "\r\033"));
+	ck_assert_ptr_nonnull(strstr(text, "dpkg killed: begins\n"));
+	ck_assert_ptr_nonnull(strstr(text, "dpkg killed: +1.200 s STRIKE: KILL\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\na note\n"));
+	ck_assert_ptr_nonnull(strstr(text, "dpkg killed: restored after "));
+	ck_assert_msg(strstr(text, "node web") == NULL, "a log need not show each node");
+	free(text);
+}
+END_TEST
+
+START_TEST(live_terminal_redraws_one_line)
+{
+	char *text = NULL;
+	size_t len = 0, lines = 0;
+	live_drill(true, &text, &len);
+	for (const char *p = text; *p != '\0'; p++)
+		lines += *p == '\n';
+	ck_assert_uint_eq(lines, 2); /* the note and the verdict; all else was redrawn */
+	ck_assert_ptr_nonnull(strstr(text, "node web up"));
+	ck_assert_ptr_nonnull(strstr(text, "STRIKE: KILL"));
+	ck_assert_ptr_nonnull(strstr(text, "restored\n"));
+	free(text);
+}
+END_TEST
+
+START_TEST(hidden_rows_are_counted)
+{
+	static const struct {
+		const char *by, *why;
+		size_t count;
+	} want[] = {
+		{ "debian-apt", "one run ago", 2 },
+		{ "/var/log/nginx/**", "access log", 1 },
+		{ "/var/cache/never/**", "a cache", 0 },
+	};
+	struct fixture f;
+	struct report_hidden *rows;
+	fixture_make(&f);
+	ck_assert_uint_eq(report_hidden(&f.input, &rows), 3);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_str_eq(rows[i].by, want[i].by);
+		ck_assert_str_eq(rows[i].why, want[i].why);
+		ck_assert_uint_eq(rows[i].count, want[i].count);
+	}
+	free(rows);
+	fixture_free(&f);
+}
+END_TEST
+
+Suite *suite_reports(void)
+{
+	Suite *s = suite_create("reports");
+	TCase *t = tcase_create("formats");
+	size_t count = 0;
+	while (report_formats[count] != NULL)
+		count++;
+	tcase_add_loop_test(t, format_as_golden, 0, sizeof(formats) / sizeof(formats[0]));
+	tcase_add_loop_test(t, full_disk_is_an_error, 0, (int)count);
+	tcase_add_test(t, json_says_each_drill);
+	tcase_add_test(t, junit_is_well_formed);
+	tcase_add_test(t, hidden_rows_are_counted);
+	tcase_add_loop_test(t, timeline_as_golden, 0, sizeof(timelines) / sizeof(timelines[0]));
+	tcase_add_loop_test(t, every_event_has_words, 0, EVENT_KIND_COUNT);
+	tcase_add_test(t, live_piped_is_plain_lines);
+	tcase_add_test(t, live_terminal_redraws_one_line);
+	suite_add_tcase(s, t);
+	return s;
+}
