@@ -13,6 +13,7 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
+#include "tests/drill/program.h"
 #include "tests/unit/runner.h"
 
 enum { LINES_MAX = 65536, SETTLE_TRIES = 500 };
@@ -26,10 +27,20 @@ static void add(char *line)
 	lines[line_count++] = line;
 }
 
+/* "backout-PID-STARTTIME..." of a harness that somebody else runs. */
+static bool others_tag(const char *path)
+{
+	const char *tag = strstr(path, "/backout-");
+	return tag != NULL && isdigit((unsigned char)tag[9]) &&
+	       !program_is_ours((pid_t)strtol(tag + 9, NULL, 10));
+}
+
 static int tree_entry(const char *path, const struct stat *st, int type, struct FTW *f)
 {
 	(void)st;
 	(void)f;
+	if (strncmp(path, "/sys", 4) == 0 && others_tag(path))
+		return 0;
 	if (type == FTW_D || type == FTW_DP || strncmp(path, "/sys", 4) != 0)
 		add(mem_printf("path %s", path));
 	return 0;
@@ -50,38 +61,34 @@ static void add_file_lines(const char *kind, const char *path)
 	}
 }
 
-static bool is_ours(const char *comm)
+/* A forked child keeps its executable, whatever it calls itself. */
+static bool runs_our_program(const char *pid)
 {
-	return strncmp(comm, "backout", 7) == 0 && strncmp(comm, "backout-tests", 13) != 0;
+	char path[300], exe[512] = "";
+	GUARD(mem) char *ours = realpath(program_binary(), NULL);
+	(void)snprintf(path, sizeof(path), "/proc/%s/exe", pid);
+	return ours != NULL && readlink(path, exe, sizeof(exe) - 1) > 0 && strcmp(exe, ours) == 0;
 }
 
 static void add_processes(void)
 {
 	GUARD(dir) DIR *d = opendir("/proc");
-	for (struct dirent *de; (de = readdir(d)) != NULL;) {
-		char path[300], comm[64] = "", ns[64] = "";
-		if (!isdigit((unsigned char)de->d_name[0]))
-			continue;
-		(void)snprintf(path, sizeof(path), "/proc/%s/comm", de->d_name);
-		FILE *f = fopen(path, "re");
-		if (f != NULL && fgets(comm, sizeof(comm), f) != NULL && is_ours(comm))
-			add(mem_printf("process %s %s", de->d_name, comm));
-		if (f != NULL)
-			(void)fclose(f);
-		(void)snprintf(path, sizeof(path), "/proc/%s/ns/net", de->d_name);
-		if (readlink(path, ns, sizeof(ns) - 1) > 0)
-			add(mem_printf("netns %s", ns));
-	}
+	for (struct dirent *de; (de = readdir(d)) != NULL;)
+		if (isdigit((unsigned char)de->d_name[0]) && runs_our_program(de->d_name))
+			add(mem_printf("process %s", de->d_name));
 }
 
-static void add_loops(void)
+static void add_loops(const char *dir)
 {
 	GUARD(dir) DIR *d = opendir("/sys/block");
 	for (struct dirent *de; d != NULL && (de = readdir(d)) != NULL;) {
 		char path[300];
 		(void)snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", de->d_name);
-		if (access(path, F_OK) == 0)
-			add_file_lines("loop", path);
+		struct err e = { 0 };
+		GUARD_BUF struct buf file = { 0 };
+		if (io_read_file(AT_FDCWD, path, 4096, &file, &e) == 0 &&
+		    strstr(buf_str(&file), dir) != NULL)
+			add(mem_printf("loop %s %s", de->d_name, buf_str(&file)));
 	}
 }
 
@@ -98,7 +105,7 @@ void host_picture(struct buf *ret, const char *dir)
 	add_file_lines("mount", "/proc/self/mountinfo");
 	add_file_lines("link", "/proc/net/dev");
 	add_processes();
-	add_loops();
+	add_loops(dir);
 	qsort(lines, line_count, sizeof(lines[0]), by_text);
 	buf_clear(ret);
 	for (size_t i = 0; i < line_count; i++) {
@@ -115,12 +122,9 @@ void host_settle(void)
 	for (int i = 0; i < SETTLE_TRIES; i++) {
 		line_count = 0;
 		add_processes();
-		bool any = false;
-		for (size_t k = 0; k < line_count; k++) {
-			any = any || strncmp(lines[k], "process ", 8) == 0;
+		for (size_t k = 0; k < line_count; k++)
 			free(lines[k]);
-		}
-		if (!any)
+		if (line_count == 0)
 			return;
 		(void)nanosleep(&pause, NULL);
 	}

@@ -5,10 +5,11 @@
 
 #include "harness/base/buf.h"
 
-/* Control groups, mounts, network links and namespaces in use, processes called backout*, loop
- * devices with their files, and the file names below `dir`. Sorted within each. */
+/* Control groups, mounts, network links, processes of our program, loop devices on files below
+ * `dir`, and the file names below it. Sorted. What carries the tag of a harness that this test
+ * did not start is left out: somebody else may be drilling on this host. */
 void host_picture(struct buf *ret, const char *dir);
-/* Waits (bounded) until no process called backout* is left but those of `before`'s picture. */
+/* Waits (bounded) until no process of our program is left. */
 void host_settle(void);
 /* Aborts the test with the differing lines. */
 void host_same(const struct buf *before, const struct buf *after, const char *when);

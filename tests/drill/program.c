@@ -11,9 +11,12 @@
 
 #include "tests/unit/runner.h"
 
-enum { ARGS_MAX = 32 };
+enum { ARGS_MAX = 32, STARTED_MAX = 256 };
 
-static const char *binary(void)
+static pid_t started[STARTED_MAX];
+static size_t started_count;
+
+const char *program_binary(void)
 {
 	const char *bin = getenv("BACKOUT_BIN");
 	return bin != NULL ? bin : "build/backout";
@@ -21,7 +24,7 @@ static const char *binary(void)
 
 static pid_t start(const char *const *args, int out, int err)
 {
-	const char *argv[ARGS_MAX + 2] = { binary() };
+	const char *argv[ARGS_MAX + 2] = { program_binary() };
 	for (size_t i = 0; args[i] != NULL && i < ARGS_MAX; i++)
 		argv[i + 1] = args[i];
 	pid_t pid = fork();
@@ -32,7 +35,17 @@ static pid_t start(const char *const *args, int out, int err)
 		_exit(127);
 	}
 	ck_assert_int_gt(pid, 0);
+	ck_assert_uint_lt(started_count, STARTED_MAX);
+	started[started_count++] = pid;
 	return pid;
+}
+
+bool program_is_ours(pid_t pid)
+{
+	for (size_t i = 0; i < started_count; i++)
+		if (started[i] == pid)
+			return true;
+	return false;
 }
 
 pid_t program_start(const char *const *args)
@@ -80,7 +93,7 @@ void program_run(struct program *p, const char *const *args)
 	(void)close(err[0]);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	p->exit = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	ck_assert_msg(p->exit != 127, "%s does not run: is it built?", binary());
+	ck_assert_msg(p->exit != 127, "%s does not run: is it built?", program_binary());
 }
 
 void program_free(struct program *p)

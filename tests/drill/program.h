@@ -3,6 +3,7 @@
 #ifndef TESTS_DRILL_PROGRAM_H
 #define TESTS_DRILL_PROGRAM_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "harness/base/buf.h"
@@ -20,6 +21,10 @@ void program_run(struct program *p, const char *const *args);
 void program_free(struct program *p);
 /* Starts it and returns at once, output to /dev/null; the caller kills and reaps. */
 pid_t program_start(const char *const *args);
+
+/* Was this process id one of those that this test has started? Its owner's tag holds it. */
+bool program_is_ours(pid_t pid);
+const char *program_binary(void);
 
 /* stdout as JSON; aborts the test when it is not. */
 struct json_doc *program_json(const struct program *p);
