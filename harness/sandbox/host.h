@@ -30,6 +30,8 @@
 	X(TBF, "tbf", "a node's rate", "a kernel with CONFIG_NET_SCH_TBF (modprobe sch_tbf)")      \
 	X(FANOTIFY, "fanotify exec permission", "trigger program",                                 \
 	  "a kernel with CONFIG_FANOTIFY_ACCESS_PERMISSIONS")                                      \
+	X(SECCOMP, "seccomp user notification", "trigger syscall",                                 \
+	  "Linux 5.5 or later with CONFIG_SECCOMP_FILTER, and no filter that has a listener already") \
 	X(PTRACE, "ptrace seize", "process.kill (to see that a signal was felt)",                  \
 	  "allow ptrace (kernel.yama.ptrace_scope below 3, no seccomp filter against it)")         \
 	X(CGROUP_MEMORY, "cgroup memory limit", "limits.memory", HOST_CGROUP_OUT)                  \

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,10 +25,11 @@
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/sandbox/cgroup.h"
+#include "harness/sandbox/filter.h"
 #include "harness/sandbox/link.h"
 #include "harness/sandbox/owner.h"
 
-enum { SMALL_FILE_MAX = 1 << 20, ANSWER_MS = 2000 };
+enum { SMALL_FILE_MAX = 1 << 20, ANSWER_MS = 2000, TOO_LONG = 1000 /* for a host name */ };
 
 #define SAY(t, ...)         (void)snprintf((t)->detail, HOST_DETAIL_MAX, __VA_ARGS__)
 #define LACKS(e, code, ...) ERR_AS(e, EXIT_UNAVAILABLE, code, __VA_ARGS__)
@@ -355,6 +358,52 @@ int host_test_PTRACE(const struct host_test *t, struct err *e)
 	while (waitpid(pid, &status, 0) == pid && !WIFEXITED(status) && !WIFSIGNALED(status))
 		;
 	SAY(t, "a process was seized without stopping it");
+	return result;
+}
+
+/* Holds one call of a child and gives it an errno that it has not by itself. */
+static int hold_one_call(int listener, struct err *e)
+{
+	union {
+		struct seccomp_notif n;
+		char space[512]; /* the kernel's may be longer than our headers' */
+	} in = { 0 };
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+	if (poll(&p, 1, ANSWER_MS) <= 0)
+		return LACKS(e, 0, "a call went on without being held");
+	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &in.n) < 0)
+		return LACKS(e, errno, "receive a held call");
+	struct seccomp_notif_resp answer = { .id = in.n.id, .error = -EDOM };
+	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) < 0)
+		return LACKS(e, errno, "answer a held call");
+	return 0;
+}
+
+int host_test_SECCOMP(const struct host_test *t, struct err *e)
+{
+	struct filter *f;
+	bool killable;
+	if (filter_create(&f, CALL_SETHOSTNAME, e) < 0)
+		return -1;
+	/* It stays upon this process for its rest, which makes no such call itself. */
+	GUARD(fd) int listener = filter_install(filter_program_fd(f), &killable);
+	filter_destroy(f);
+	if (listener < 0)
+		return LACKS(e, errno, "install a filter with a listener");
+	pid_t pid = fork();
+	if (pid < 0)
+		return LACKS(e, errno, "fork");
+	if (pid == 0)
+		_exit(syscall(SYS_sethostname, NULL, TOO_LONG) < 0 && errno == EDOM ? 0 : 1);
+	int status = 0, result = hold_one_call(listener, e);
+	if (result < 0)
+		(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, &status, 0);
+	if (result == 0 && status != 0)
+		return LACKS(e, 0, "a held call did not return the answer");
+	SAY(t, "a call was held and answered%s",
+	    killable ? ""
+		     : "; without WAIT_KILLABLE_RECV (Linux 5.19) any signal lets it start anew");
 	return result;
 }
 

@@ -20,6 +20,7 @@
 #include "harness/base/err.h"
 #include "harness/base/loop.h"
 #include "harness/sandbox/cgroup.h"
+#include "harness/sandbox/filter.h"
 #include "harness/sandbox/owner.h"
 
 enum node_root { NODE_ROOT_IMAGE, NODE_ROOT_DIR };
@@ -76,6 +77,8 @@ struct spawn_spec {
 	int err_fd;              /* -1: the same as out_fd */
 	bool apart;              /* not the workflow's own: a probe, a service, the harness's work.
 				    What it starts is none of a step's program starts */
+	const struct filter *filter; /* of the program and all that it starts; NULL: none. The
+					listener has to be taken and served: proc_take_listener() */
 };
 
 struct proc; /* a program that the harness started in a node; ends with proc_free() */
@@ -95,6 +98,10 @@ int proc_pidfd(const struct proc *p); /* the proc's, do not close */
 bool proc_running(const struct proc *p);
 /* To the process alone (by pidfd: never to another one). An ended one is an error, ESRCH. */
 int proc_signal(const struct proc *p, int signo, struct err *e);
+/* Hands over the listener of its filter (see callwatch.h); -1: none, or taken before. An untaken
+ * one is closed with the proc: every call that the filter holds then fails with ENOSYS.
+ * *killable as in filter_install(). */
+int proc_take_listener(struct proc *p, bool *killable);
 void proc_free(struct proc *p); /* NULL-safe; a running one is left to the node */
 
 /* Is this process (also one that is held just before its first exec) one that was spawned `apart`,

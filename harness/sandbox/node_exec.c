@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "harness/base/guard.h"
 #include "harness/base/mem.h"
 #include "harness/sandbox/node_private.h"
 
@@ -37,23 +38,20 @@ struct who {
 _Noreturn static void fail(int pipe_fd, enum spawn_stage stage, int code)
 {
 	struct spawn_failure f = { stage, code };
-	(void)!write(pipe_fd, &f, sizeof(f));
+	/* A socket, and so not write(2), which the filter may hold. */
+	(void)!send(pipe_fd, &f, sizeof(f), MSG_NOSIGNAL);
 	_exit(EXIT_NOT_STARTED);
 }
 
-/* Our pidfd, and our pid as the harness sees it: the kernel adds the credentials, translated for
- * the one who reads them, and they stay right even when we are gone by then. */
-static int say_started(const struct msg_spawn *m, int sock)
+/* The kernel adds our credentials, translated for the one who reads them. */
+static int tell(int sock, const struct msg *m, int fd)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (pidfd < 0)
-		return -1;
 	union {
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct msg started = { .kind = MSG_STARTED, .id = m->id };
-	struct iovec iov = { &started, sizeof(started) };
+	struct msg copy = *m;
+	struct iovec iov = { &copy, sizeof(copy) };
 	struct msghdr h = { .msg_iov = &iov,
 			    .msg_iovlen = 1,
 			    .msg_control = &control,
@@ -62,13 +60,29 @@ static int say_started(const struct msg_spawn *m, int sock)
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &pidfd, sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
 	ssize_t n;
 	do
 		n = sendmsg(sock, &h, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	(void)close(pidfd);
 	return n < 0 ? -1 : 0;
+}
+
+/* Our pidfd, and our pid as the harness sees it; right even when we are gone by then. */
+static int say_started(const struct msg_spawn *m, int sock)
+{
+	GUARD(fd) int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	const struct msg started = { .kind = MSG_STARTED, .id = m->id };
+	return pidfd < 0 ? -1 : tell(sock, &started, pidfd);
+}
+
+/* While we still have root's privileges. From here to the exec nothing may change a file. */
+static int put_filter_on(const struct msg_spawn *m, int program_fd, int sock)
+{
+	bool killable;
+	GUARD(fd) int listener = filter_install(program_fd, &killable);
+	const struct msg filtered = { .kind = MSG_FILTERED, .id = m->id, .value = killable };
+	return listener < 0 ? -1 : tell(sock, &filtered, listener);
 }
 
 static const char *next_word(const char **p, const char *end)
@@ -202,6 +216,8 @@ void node_exec_child(const struct msg_spawn *m, size_t len, const int fds[SPAWN_
 	if (say_started(m, sock) < 0 || unpack(m, len, &w) < 0 || descriptors(m, fds) < 0)
 		fail(pipe_fd, STAGE_IO, errno);
 	(void)umask(022);
+	if (m->has_fd[SPAWN_FILTER] && put_filter_on(m, fds[SPAWN_FILTER], sock) < 0)
+		fail(pipe_fd, STAGE_FILTER, errno);
 	if (become(w.user, &who) < 0)
 		fail(pipe_fd, STAGE_USER, errno);
 	if (chdir(w.cwd[0] != '\0' ? w.cwd : "/") < 0)

@@ -177,7 +177,7 @@ static void spawn(struct init *in, size_t len, const int fds[SPAWN_FDS])
 	in->started[in->count++] = (struct started){ pid, m->id };
 }
 
-/* The descriptors stand in the order out, err (only those asked for), pipe. */
+/* The descriptors stand in the order out, err, filter (only those asked for), pipe. */
 static void take_fds(const struct msghdr *h, const struct msg_spawn *m, int fds[SPAWN_FDS])
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(h);
@@ -206,7 +206,7 @@ static void handle_request(struct init *in)
 		return;
 	if (n <= 0)
 		end(0); /* the harness is gone, and so are we and all that runs here */
-	int fds[SPAWN_FDS] = { -1, -1, -1 };
+	int fds[SPAWN_FDS] = { -1, -1, -1, -1 };
 	if ((size_t)n >= sizeof(*in->request)) {
 		take_fds(&h, in->request, fds);
 		spawn(in, (size_t)n - sizeof(*in->request), fds);

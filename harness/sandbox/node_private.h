@@ -5,9 +5,10 @@
  * valid on both sides.
  *
  *	harness -> init   GO                  the control groups are set: unshare theirs
- *	harness -> init   SPAWN + fds         out, err, exec pipe
+ *	harness -> init   SPAWN + fds         out, err, filter, exec pipe
  *	init -> harness   READY               the node is built, or why not
  *	child -> harness  STARTED + pidfd     its own, with its credentials from the kernel
+ *	child -> harness  FILTERED + fd       the listener of its filter, when one was asked for
  *	init -> harness   EXITED, FORK_FAILED
  */
 #ifndef BACKOUT_SANDBOX_NODE_PRIVATE_H
@@ -29,15 +30,24 @@ enum {
 	NODE_NOTICE_MAX = 256,       /* bytes */
 	SPAWN_TEXT_MAX = 128 * 1024, /* bytes of argv, env, cwd and user of one program */
 	SPAWN_WORDS_MAX = 1024,      /* argv and env */
-	SPAWN_FDS = 3,               /* out, err, exec pipe */
+	SPAWN_FILTER = 2,            /* its place among them */
+	SPAWN_FDS = 4,               /* out, err, filter, exec pipe */
 };
 
-enum msg_kind { MSG_GO, MSG_SPAWN, MSG_READY, MSG_STARTED, MSG_EXITED, MSG_FORK_FAILED };
+enum msg_kind {
+	MSG_GO,
+	MSG_SPAWN,
+	MSG_READY,
+	MSG_STARTED,
+	MSG_FILTERED,
+	MSG_EXITED,
+	MSG_FORK_FAILED
+};
 
 struct msg {
 	enum msg_kind kind;
 	uint32_t id; /* of the program */
-	int value;   /* EXITED: wait status; FORK_FAILED: errno */
+	int value;   /* FILTERED: killable; EXITED: wait status; FORK_FAILED: errno */
 };
 
 struct msg_ready {
@@ -52,14 +62,14 @@ struct msg_spawn {
 	enum msg_kind kind;
 	uint32_t id;
 	uint32_t argc, envc;
-	uint32_t has_fd[2]; /* out, err: else /dev/null */
+	uint32_t has_fd[SPAWN_FDS - 1]; /* out, err: else /dev/null; filter */
 	char text[];
 };
 static_assert(sizeof(struct msg_spawn) == offsetof(struct msg_spawn, text),
 	      "the text is sent right behind the struct");
 
 /* What a child that could not exec writes into its exec pipe; its end alone means: it did. */
-enum spawn_stage { STAGE_IO, STAGE_USER, STAGE_CWD, STAGE_EXEC };
+enum spawn_stage { STAGE_IO, STAGE_FILTER, STAGE_USER, STAGE_CWD, STAGE_EXEC };
 struct spawn_failure {
 	enum spawn_stage stage;
 	int code; /* errno */
@@ -86,8 +96,11 @@ struct proc {
 	uint32_t id;
 	pid_t pid;
 	int pidfd;
+	int listener; /* of its filter; -1 */
+	bool killable;
 	bool started, running;
 	bool apart;
+	bool filtered;  /* a listener is to come before it counts as settled */
 	bool starting;  /* node_spawn() has not returned yet: the exit is told later */
 	bool *settled;  /* what node_spawn() waits for */
 	int fork_error; /* errno, 0: none */

@@ -7,18 +7,14 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "harness/base/buf.h"
-#include "harness/base/clock.h"
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
 #include "harness/sandbox/node_private.h"
 #include "harness/sandbox/process.h"
 
 enum {
-	KILLED_TREE_MAX = 1024, /* descendants killed at a time-out */
-	READ_CHUNK = 16 * 1024,
 	ABANDON_MS_MAX = 1000, /* until init has said what became of a start that we gave up */
 };
 
@@ -82,6 +78,14 @@ static void started(struct proc *p, pid_t pid, int pidfd)
 	p->started = true;
 	p->pid = pid;
 	p->pidfd = pidfd;
+	if (p->settled != NULL && !p->filtered)
+		*p->settled = true;
+}
+
+static void filtered(struct proc *p, int listener, bool killable)
+{
+	p->listener = listener;
+	p->killable = killable;
 	if (p->settled != NULL)
 		*p->settled = true;
 }
@@ -143,6 +147,9 @@ void node_on_message(void *arg, uint32_t events)
 	case MSG_STARTED:
 		started(p, a.pid, take_fd(&fd));
 		break;
+	case MSG_FILTERED:
+		filtered(p, take_fd(&fd), m.value != 0);
+		break;
 	case MSG_EXITED:
 		ended(p, m.value);
 		break;
@@ -188,7 +195,7 @@ static int send_request(struct node *n, const struct spawn_spec *s, uint32_t id,
 	GUARD_BUF struct buf b = { 0 };
 	struct msg_spawn head = { .kind = MSG_SPAWN,
 				  .id = id,
-				  .has_fd = { s->out_fd >= 0, s->err_fd >= 0 } };
+				  .has_fd = { s->out_fd >= 0, s->err_fd >= 0, s->filter != NULL } };
 	const char *cwd = s->cwd != NULL ? s->cwd : "";
 	const char *user = s->user != NULL ? s->user : "";
 	buf_add(&b, cwd, strlen(cwd) + 1);
@@ -209,6 +216,8 @@ static int send_request(struct node *n, const struct spawn_spec *s, uint32_t id,
 		fds[count++] = s->out_fd;
 	if (head.has_fd[1])
 		fds[count++] = s->err_fd;
+	if (s->filter != NULL)
+		fds[count++] = filter_program_fd(s->filter);
 	fds[count++] = pipe_fd;
 	struct iovec iov[] = { { &head, sizeof(head) }, { b.data, b.len } };
 	struct msghdr h = { .msg_iov = iov,
@@ -229,6 +238,11 @@ static int say_failure(const struct spawn_spec *s, const struct spawn_failure *f
 {
 	const char *program = s->argv[0];
 	switch (f->stage) {
+	case STAGE_FILTER:
+		return ERR_AS(
+			e, EXIT_UNAVAILABLE, f->code,
+			"filter the system calls of %s (seccomp user notification, Linux 5.5)",
+			program);
 	case STAGE_USER:
 		if (f->code == ENOENT)
 			return ERR_AS(e, EXIT_BAD_SCENARIO, 0, "no such user: %s", s->user);
@@ -308,7 +322,7 @@ static struct proc *proc_new(struct node *n, proc_exit_fn fn, void *arg)
 	struct proc *p = mem_alloc(sizeof(*p));
 	p->node = n;
 	p->id = ++n->last_id;
-	p->pidfd = -1;
+	p->pidfd = p->listener = -1;
 	p->running = p->starting = true;
 	p->fn = fn;
 	p->arg = arg;
@@ -320,9 +334,10 @@ static struct proc *proc_new(struct node *n, proc_exit_fn fn, void *arg)
 static int launch(struct node *n, const struct spawn_spec *spec, struct proc *p, struct err *e)
 {
 	int pair[2];
-	if (pipe2(pair, O_CLOEXEC) < 0) {
+	/* Called a pipe, and a socket: a filter may hold the child's write(2). */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		p->running = false;
-		return ERR(e, errno, "pipe");
+		return ERR(e, errno, "socketpair");
 	}
 	GUARD(fd) int ours = pair[0];
 	GUARD(fd) int theirs = pair[1];
@@ -349,6 +364,7 @@ int node_spawn(struct node *n, const struct spawn_spec *spec, proc_exit_fn fn, v
 	}
 	struct proc *p = proc_new(n, fn, arg);
 	p->apart = spec->apart;
+	p->filtered = spec->filter != NULL;
 	int r = launch(n, spec, p, e);
 	if (r == 0 && !p->running && fn != NULL)
 		r = loop_add_timer(n->loop, 0, 0, tell_late, p, &p->late, e);
@@ -383,6 +399,12 @@ int proc_signal(const struct proc *p, int signo, struct err *e)
 	return 0;
 }
 
+int proc_take_listener(struct proc *p, bool *killable)
+{
+	*killable = p->killable;
+	return take_fd(&p->listener);
+}
+
 void proc_free(struct proc *p)
 {
 	if (p == NULL)
@@ -396,102 +418,7 @@ void proc_free(struct proc *p)
 	loop_remove(p->late);
 	if (p->pidfd >= 0)
 		(void)close(p->pidfd);
+	if (p->listener >= 0)
+		(void)close(p->listener);
 	free(p);
-}
-
-struct run {
-	int fd;
-	struct buf *out;
-	size_t max;
-	struct loop_src *src;
-	bool done;
-	int status;
-};
-
-static bool drain(struct run *r)
-{
-	char chunk[READ_CHUNK];
-	ssize_t n = read(r->fd, chunk, sizeof(chunk));
-	if (n < 0 && errno == EINTR)
-		return true;
-	if (n <= 0)
-		return n < 0 && errno != EAGAIN ? false : n > 0;
-	size_t room = r->max - r->out->len; /* what is beyond is read and dropped */
-	buf_add(r->out, chunk, (size_t)n < room ? (size_t)n : room);
-	return true;
-}
-
-static void on_output(void *arg, uint32_t events)
-{
-	struct run *r = arg;
-	if (drain(r) || (events & EPOLLHUP) == 0)
-		return;
-	loop_remove(r->src);
-	r->src = NULL;
-}
-
-static void on_exit_status(void *arg, int status)
-{
-	struct run *r = arg;
-	r->status = status;
-	r->done = true;
-}
-
-static void kill_tree(struct node *n, const struct proc *p)
-{
-	pid_t *pids = mem_array(KILLED_TREE_MAX, sizeof(*pids));
-	size_t count = process_tree(n, p->pid, pids, KILLED_TREE_MAX);
-	struct err ignored = { 0 };
-	(void)proc_signal(p, SIGKILL, &ignored);
-	for (size_t i = 0; i < count; i++) {
-		struct process info;
-		if (pids[i] != p->pid && process_read(pids[i], &info))
-			(void)process_signal(info.pid, info.start, SIGKILL, &ignored);
-	}
-	free(pids);
-}
-
-static int run_to_end(struct node *n, const struct spawn_spec *spec, int64_t timeout_ns,
-		      struct run *r, struct err *e)
-{
-	struct proc *p;
-	int64_t deadline = clock_now() + timeout_ns;
-	if (node_spawn(n, spec, on_exit_status, r, &p, e) < 0)
-		return -1;
-	int got = loop_wait(n->loop, &r->done, deadline, e);
-	if (got <= 0)
-		kill_tree(n, p);
-	proc_free(p);
-	if (got == 0)
-		return ERR(e, ETIMEDOUT, "node '%s': %s did not end within %lld ms", n->name,
-			   spec->argv[0], (long long)(timeout_ns / NS_PER_MS));
-	return got;
-}
-
-int node_run(struct node *n, const struct spawn_spec *spec, int64_t timeout_ns, struct buf *out,
-	     size_t max, struct err *e)
-{
-	struct run r = { .out = out, .fd = -1 };
-	struct spawn_spec own = *spec;
-	own.apart = true;
-	if (out == NULL)
-		return run_to_end(n, &own, timeout_ns, &r, e) < 0 ? -1 : r.status;
-	int pair[2];
-	if (pipe2(pair, O_CLOEXEC) < 0)
-		return ERR(e, errno, "pipe");
-	GUARD(fd) int ours = pair[0];
-	GUARD(fd) int theirs = pair[1];
-	if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
-		return ERR(e, errno, "pipe");
-	r.fd = ours;
-	r.max = out->len + max;
-	if (loop_add_fd(n->loop, ours, EPOLLIN, on_output, &r, &r.src, e) < 0)
-		return -1;
-	own.out_fd = theirs;
-	own.err_fd = -1;
-	int got = run_to_end(n, &own, timeout_ns, &r, e);
-	loop_remove(r.src);
-	while (drain(&r))
-		;
-	return got < 0 ? -1 : r.status;
 }
