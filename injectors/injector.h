@@ -19,6 +19,7 @@
 #include "harness/base/err.h"
 #include "harness/base/loop.h"
 #include "harness/model/kind.h"
+#include "harness/sandbox/callwatch.h"
 #include "harness/sandbox/link.h"
 #include "harness/sandbox/node.h"
 
@@ -41,10 +42,11 @@ struct inject_env {
 
 /* Where and at whom to strike: the engine fills it from the trigger's site and the step. */
 struct strike_target {
-	struct node *node;   /* of the step */
-	pid_t runner;        /* host pid of the step's program; 0: none runs */
-	pid_t stopped;       /* host pid of a process held right now, or 0 */
-	const char *program; /* what it is about to start, or NULL */
+	struct node *node;      /* of the step */
+	pid_t runner;           /* host pid of the step's program; 0: none runs */
+	pid_t stopped;          /* host pid of a process held right now, or 0 */
+	const char *program;    /* what it is about to start, or NULL */
+	struct call_stop *call; /* the system call in which it is held, or NULL */
 };
 
 struct injection; /* each kind has its own, behind this */

@@ -49,7 +49,8 @@ static const struct param process_kill_params[] = {
 	  .names = kill_targets,
 	  .def = "runner",
 	  .help = "runner: the step's own program; tree: it and all its descendants; program: the "
-		  "one about to start \"program\" at this point, else the oldest that runs it" },
+		  "one held at this point that runs or is about to start \"program\", else the "
+		  "oldest that runs it" },
 	{ .name = "program",
 	  .type = PARAM_PATH,
 	  .offset = offsetof(struct process_kill, program),
@@ -126,7 +127,11 @@ static pid_t pick(const struct injection *i, const struct strike_target *t)
 		return t->runner;
 	if (t->stopped != 0 && t->program != NULL && state_path_match(i->program, t->program))
 		return t->stopped;
-	return process_oldest(t->node, i->program, t->stopped);
+	/* Held in a call, it is the program; held before its exec, it is one no more. */
+	struct process p;
+	if (t->call != NULL && process_read(t->stopped, &p) && state_path_match(i->program, p.exe))
+		return t->stopped;
+	return process_oldest(t->node, i->program, t->call == NULL ? t->stopped : 0);
 }
 
 static int nothing_to_kill(const struct injection *i, const struct strike_target *t, struct err *e)

@@ -93,6 +93,7 @@ static int spawn(struct drill *d, const struct step_plan *step, int out_fd, stru
 		.user = step->user,
 		.out_fd = out_fd,
 		.err_fd = -1,
+		.filter = strike_filter(d->strike),
 	};
 	int result = node_spawn(drill_node(d, step->node)->node, &spec, ended, run, ret, e);
 	for (size_t i = 0; i < step->env.count; i++)
@@ -146,10 +147,11 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 	} else {
 		end->started = true;
 		d->runner = proc_pid(proc);
-		strike_started(d->strike, d->runner);
+		result = strike_started(d->strike, proc, e);
 		guard_fd(&out_fd);
 		out_fd = -1;
-		result = wait_for(d, step, end, e);
+		if (result == 0)
+			result = wait_for(d, step, end, e);
 	}
 	d->runner = 0;
 	if (result == 0)

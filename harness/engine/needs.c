@@ -12,6 +12,7 @@ static const struct {
 } kinds[] = {
 	{ "process.kill", HOST_PTRACE },
 	{ "program", HOST_FANOTIFY },
+	{ "syscall", HOST_SECCOMP },
 };
 
 static uint64_t kind_needs(const struct kind *k)

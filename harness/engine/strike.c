@@ -102,6 +102,7 @@ static void fire(void *arg, const struct strike_site *site)
 		.runner = s->drill->runner != 0 ? s->drill->runner : site->stopped,
 		.stopped = site->stopped,
 		.program = site->program,
+		.call = site->call,
 	};
 	char detail[INJECT_DETAIL_MAX] = "";
 	struct err e = { 0 };
@@ -199,10 +200,18 @@ int strike_enter(struct strike *s, bool in_rollback, int index, struct err *e)
 	return s->when->enter(s->trigger, e);
 }
 
-void strike_started(struct strike *s, pid_t runner)
+const struct filter *strike_filter(struct strike *s)
 {
-	if (s != NULL && s->entered && s->when->started != NULL)
-		s->when->started(s->trigger, runner);
+	if (s == NULL || !s->entered || s->when->filter == NULL)
+		return NULL;
+	return s->when->filter(s->trigger);
+}
+
+int strike_started(struct strike *s, struct proc *step, struct err *e)
+{
+	if (s == NULL || !s->entered || s->when->started == NULL)
+		return 0;
+	return s->when->started(s->trigger, step, e);
 }
 
 static void leave(struct strike *s)

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "harness/base/err.h"
+#include "harness/sandbox/node.h"
 
 struct drill;
 struct strike;
@@ -20,7 +21,9 @@ void strike_destroy(struct strike *s); /* NULL-safe; undoes nothing */
 
 /* Around each step, in this order; `in_rollback` and `index` say which. */
 int strike_enter(struct strike *s, bool in_rollback, int index, struct err *e);
-void strike_started(struct strike *s, pid_t runner);
+/* What to spawn the step's program with, behind strike_enter(); NULL: no filter. */
+const struct filter *strike_filter(struct strike *s);
+int strike_started(struct strike *s, struct proc *step, struct err *e);
 int strike_leave(struct strike *s, struct err *e);
 
 enum strike_moment { STRIKE_PATCH_END, STRIKE_ROLLBACK, STRIKE_ROLLBACK_END, STRIKE_DRILL_END };

@@ -26,6 +26,9 @@ struct kind {
 	/* Injectors: true when the effect lasts until it is undone (link.down), false when the
 	 * strike is over at once (process.kill). */
 	bool lasting;
+	/* Triggers: it strikes with a system call held. Injectors: it answers that call, and needs
+	 * such a trigger. */
+	bool holds_call, answers_call;
 	/* After decoding: what the rows cannot say ("program needs an absolute path"). May be NULL.
 	 * Returns NULL when fine, else a static sentence that says what to write instead. */
 	const char *(*check)(const void *params);

@@ -234,6 +234,11 @@ static int decode_fault(struct compile *c, const struct json *v, struct fault_pl
 	f->expect = file.expect << EXPECT_FIRST;
 	if (decode_inject(c, file.inject, f, e) < 0 || decode_at(c, file.at, f, e) < 0)
 		return -1;
+	if (f->injector->answers_call && !f->trigger->holds_call)
+		return json_err(e, c->ctx.doc, v,
+				"%s answers a system call, and trigger \"%s\" holds none; write "
+				"\"at\": {\"syscall\": ...}",
+				f->injector->name, f->trigger->name);
 	return decode_until(c, json_get(v, "until"), file.until, f, e);
 }
 

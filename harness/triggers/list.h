@@ -4,7 +4,7 @@
 #define BACKOUT_TRIGGERS_LIST_H
 
 /* clang-format off */
-#define TRIGGERS(X) X(bytes) X(edge) X(elapsed) X(program)
+#define TRIGGERS(X) X(bytes) X(edge) X(elapsed) X(program) X(syscall)
 /* clang-format on */
 
 #endif

@@ -17,15 +17,17 @@
 #include "harness/base/loop.h"
 #include "harness/base/mutate.h"
 #include "harness/model/kind.h"
+#include "harness/sandbox/callwatch.h"
 #include "harness/sandbox/link.h"
 #include "harness/sandbox/node.h"
 
 /* Where it struck; valid during fire(). */
 struct strike_site {
-	const char *detail;  /* one line: "start 2 of /usr/bin/dpkg-deb (pid 41)" */
-	struct node *node;   /* the step's node */
-	pid_t stopped;       /* host pid of a process held at this very point, or 0 */
-	const char *program; /* what it is about to start, or NULL */
+	const char *detail;     /* one line: "start 2 of /usr/bin/dpkg-deb (pid 41)" */
+	struct node *node;      /* the step's node */
+	pid_t stopped;          /* host pid of a process held at this very point, or 0 */
+	const char *program;    /* what it is about to start, or NULL */
+	struct call_stop *call; /* the system call in which it is held, or NULL */
 };
 
 /* The engine's side. */
@@ -56,10 +58,14 @@ struct trigger_kind {
 	/* Everything that may fail or take time is done here. */
 	int (*create)(struct trigger **ret, const struct trigger_env *env, const void *params,
 		      struct err *e);
-	int (*enter)(struct trigger *t, struct err *e);   /* the step is about to start */
-	void (*started)(struct trigger *t, pid_t runner); /* it has; may be NULL */
-	void (*leave)(struct trigger *t);                 /* it has ended */
-	void (*destroy)(struct trigger *t);               /* NULL-safe */
+	int (*enter)(struct trigger *t, struct err *e); /* the step is about to start */
+	/* What the step's program has to be spawned with, asked for behind `enter`; NULL: no
+	 * filter. May be NULL itself. */
+	const struct filter *(*filter)(struct trigger *t);
+	/* It has started, with that filter: the listener is the trigger's to take. May be NULL. */
+	int (*started)(struct trigger *t, struct proc *step, struct err *e);
+	void (*leave)(struct trigger *t);   /* it has ended */
+	void (*destroy)(struct trigger *t); /* NULL-safe */
 };
 
 extern const struct trigger_kind *const trigger_kinds[]; /* NULL-terminated; list.c */

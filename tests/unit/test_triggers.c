@@ -136,6 +136,13 @@ static const struct {
 	{ "bytes", "{\"link\": \"mirror\"}", false },
 	{ "bytes", "{\"over\": \"1KiB\"}", false },
 	{ "bytes", "{\"link\": \"mirror\", \"over\": \"0\"}", false },
+	{ "syscall", "\"rename\"", true },
+	{ "syscall", "{}", true },
+	{ "syscall",
+	  "{\"call\": \"any\", \"path\": \"/usr/**\", \"program\": \"/bin/*\", \"nth\": 3}", true },
+	{ "syscall", "\"renameat2\"", false },
+	{ "syscall", "{\"call\": \"rename\", \"path\": \"usr\"}", false },
+	{ "syscall", "{\"call\": \"rename\", \"nth\": 0}", false },
 };
 
 START_TEST(parameters)
@@ -162,8 +169,9 @@ START_TEST(each_kind_describes_itself)
 		ck_assert_ptr_nonnull(k->destroy);
 		ck_assert(!k->kind.lasting);
 	}
-	ck_assert_uint_eq(count, 4);
+	ck_assert_uint_eq(count, 5);
 	ck_assert(find("edge")->kind.exact && find("program")->kind.exact);
+	ck_assert(find("syscall")->kind.exact);
 	ck_assert(!find("bytes")->kind.exact && !find("elapsed")->kind.exact);
 }
 END_TEST
