@@ -164,9 +164,9 @@ asan-unit: ## the unit tests alone under the sanitizers
 	$(MAKE) $(ASAN) unit
 
 .PHONY: bench
-bench: $(BUILD)/tests/bench-node ## node create + run true + destroy, against unshare and bwrap (root)
-	tests/bench.sh $<
-$(BUILD)/tests/bench-node: $(BUILD)/tests/bench/node.o $(BUILD)/libbackout.a
+bench: $(BUILD)/tests/bench-node $(BUILD)/tests/bench-calls ## nodes, and the cost of an armed trigger; against the same by hand (root)
+	tests/bench.sh $^
+$(BUILD)/tests/bench-%: $(BUILD)/tests/bench/%.o $(BUILD)/libbackout.a
 	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # ---- looking after it ----
@@ -192,4 +192,4 @@ clean: ## remove what was built (not runs, caches, images)
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
--include $(OBJ:.o=.d) $(BUILD)/tests/bench/node.d
+-include $(OBJ:.o=.d) $(wildcard $(BUILD)/tests/bench/*.d)

@@ -359,6 +359,11 @@ bool loop_stopped(const struct loop *l)
 	return l->stopped;
 }
 
+int loop_ready_fd(const struct loop *l)
+{
+	return l->epoll_fd;
+}
+
 void loop_resume(struct loop *l)
 {
 	l->stopped = false;

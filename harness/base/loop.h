@@ -51,6 +51,9 @@ void loop_stop(struct loop *l, const char *why);
 bool loop_stopped(const struct loop *l);
 void loop_resume(struct loop *l); /* teardown has to wait, too */
 
+/* Readable while a callback is due: for a callback that waits for its own descriptor a moment. */
+int loop_ready_fd(const struct loop *l);
+
 /* In a forked child before exec: default mask and dispositions. Async-signal-safe. */
 void loop_child_reset(void);
 

@@ -29,7 +29,10 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
 
+#define STAY_MAX (STAY_MS * NS_PER_MS)
+
 enum {
+	STAY_MS = 2,            /* on one listener, before the loop's other sources are looked at */
 	STATUS_MAX = 16 * 1024, /* bytes of /proc/PID/status */
 	/* Of the kernel alone, but told to it here: once the signals are dealt with, the call is
 	 * made anew, and where they end the process, it never is. */
@@ -208,7 +211,7 @@ static void on_time(void *arg)
 
 void call_stop_answer(struct call_stop *c, struct call_answer *a)
 {
-	c->answer = a->over ? NULL : a;
+	c->answer = a;
 }
 
 struct call_answer *call_stop_given(const struct call_stop *c)
@@ -293,19 +296,8 @@ static void listener_end(struct listener *l)
 	free(l);
 }
 
-static void on_listener(void *arg, uint32_t events)
+static void serve(struct listener *l)
 {
-	struct listener *l = arg;
-	(void)events;
-	/* Asked anew: receiving blocks when an inner wait has taken what woke us. */
-	struct pollfd p = { .fd = l->fd, .events = POLLIN };
-	if (poll(&p, 1, 0) <= 0)
-		return;
-	if ((p.revents & POLLIN) == 0) {
-		if ((p.revents & (POLLHUP | POLLERR)) != 0 && l->watch->depth == 0)
-			listener_end(l); /* the last of its processes has ended */
-		return;
-	}
 	union notification in = { 0 };
 	if (ioctl(l->fd, SECCOMP_IOCTL_NOTIF_RECV, &in.n) < 0)
 		return; /* ENOENT: killed in between */
@@ -313,6 +305,25 @@ static void on_listener(void *arg, uint32_t events)
 		tell(l, &in.n);
 	else
 		(void)send_answer(l->fd, in.n.id, 0);
+}
+
+/* Receiving blocks when nothing is there, so it is asked for each time. Between two calls it stays
+ * a moment on the listener itself, for a wake-up through epoll forgets on which processor the
+ * caller runs; whatever else the loop has to do ends that. */
+static void on_listener(void *arg, uint32_t events)
+{
+	struct listener *l = arg;
+	struct pollfd p[] = { { .fd = l->fd, .events = POLLIN },
+			      { .fd = loop_ready_fd(l->watch->loop), .events = POLLIN } };
+	int64_t until = clock_now() + STAY_MAX;
+	(void)events;
+	for (int wait = 0; poll(p, 2, wait) > 0 && (p[0].revents & POLLIN) != 0; wait = STAY_MS) {
+		serve(l);
+		if (clock_now() >= until || loop_stopped(l->watch->loop))
+			return;
+	}
+	if ((p[0].revents & (POLLIN | POLLHUP)) == POLLHUP && l->watch->depth == 0)
+		listener_end(l); /* the last of its processes has ended */
 }
 
 /* ---- the watch ---- */
