@@ -17,6 +17,7 @@ table() {
 	fingerprint_blind unit capture
 	mask_all unit state
 	verdict_felt unit verdict
+	killed_goes_on unit callwatch
 	END
 }
 

@@ -15,7 +15,8 @@
 	X(undo_noop, "undoing a fault does nothing and says it did") \
 	X(fingerprint_blind, "the fingerprint does not see content") \
 	X(mask_all, "a mask hides every difference")                \
-	X(verdict_felt, "a fault need not be felt")
+	X(verdict_felt, "a fault need not be felt")                 \
+	X(killed_goes_on, "a killed process still carries out its call")
 
 enum mutant {
 	MUTANT_none,

@@ -20,6 +20,7 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
+#include "harness/base/mutate.h"
 #include "harness/sandbox/callpath.h"
 #include "harness/sandbox/process.h"
 
@@ -155,7 +156,7 @@ static enum signals look_at_signals(pid_t task)
 		return SIGNALS_DEADLY;
 	const uint64_t deadly = UINT64_C(1) << (SIGKILL - 1);
 	if (((own | shared) & deadly) != 0)
-		return SIGNALS_DEADLY;
+		return MUTANT(killed_goes_on) ? SIGNALS_NONE : SIGNALS_DEADLY;
 	/* One that any thread may take is not surely this one's. */
 	if (threads == 1)
 		own |= shared;
