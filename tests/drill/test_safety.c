@@ -120,7 +120,7 @@ START_TEST(stopped_by_signals)
 	const char *const args[] = { "run",  NET,     "--state", t.state, "--runs",
 				     t.runs, "--var", t.root,    NULL };
 	pid_t pid = program_start(args);
-	struct timespec wait = { 0, (long)(length / 3 % NS_PER_S) };
+	struct timespec wait = { length / 3 / NS_PER_S, length / 3 % NS_PER_S };
 	(void)nanosleep(&wait, NULL);
 	(void)kill(pid, rows[_i].signo);
 	int status;
