@@ -87,6 +87,15 @@ static struct node *find_node(void *arg, const char *name)
 	return at != NULL ? at->node : NULL;
 }
 
+/* The step's program may make others before node_spawn() has returned and told its pid. */
+static pid_t runner_at(const struct drill *d, const struct strike_site *site)
+{
+	if (d->runner != 0 || site->stopped == 0)
+		return d->runner;
+	pid_t spawned = node_spawned_pid(site->node, site->stopped);
+	return spawned != 0 ? spawned : site->stopped;
+}
+
 static void fire(void *arg, const struct strike_site *site)
 {
 	struct strike *s = arg;
@@ -99,7 +108,7 @@ static void fire(void *arg, const struct strike_site *site)
 		    F_STR("detail", site->detail));
 	struct strike_target target = {
 		.node = site->node,
-		.runner = s->drill->runner != 0 ? s->drill->runner : site->stopped,
+		.runner = runner_at(s->drill, site),
 		.stopped = site->stopped,
 		.program = site->program,
 		.call = site->call,

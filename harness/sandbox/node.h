@@ -108,6 +108,9 @@ void proc_free(struct proc *p); /* NULL-safe; a running one is left to the node 
  * or a descendant of one by parentage? A process whose parents are gone is not. May tell ends of
  * programs that have come meanwhile. */
 bool node_is_apart(struct node *n, pid_t host_pid);
+/* The program that was spawned and that this process is, or descends from by parentage; 0: none.
+ * Known already while node_spawn() waits for that program's start. */
+pid_t node_spawned_pid(struct node *n, pid_t host_pid);
 
 /* Run argv to its end (always `apart`), at most timeout_ns, collecting at most `max` bytes of
  * output (may be NULL: then to the spec's descriptors; else these are not used). Runs the loop

@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/sandbox/node_private.h"
+#include "harness/sandbox/process.h"
 
 enum {
 	STATUS_MAX = 16 * 1024, /* bytes of /proc/PID/status */
@@ -110,4 +113,34 @@ pid_t node_host_pid(const struct node *n, pid_t inside)
 		if (node_inside_pid(pids[i]) == inside)
 			return pids[i];
 	return 0;
+}
+
+static const struct proc *ancestor(struct node *n, pid_t host_pid)
+{
+	/* A child says who it is before it execs, so what is known of it is in the socket by now.
+	 */
+	struct pollfd in = { .fd = n->sock, .events = POLLIN };
+	while (n->alive && poll(&in, 1, 0) > 0)
+		node_on_message(n, EPOLLIN);
+	struct process at = { .pid = host_pid };
+	while (at.pid > 0 && at.pid != node_init_pid(n)) {
+		for (const struct proc *p = n->procs; p != NULL; p = p->next)
+			if (p->running && p->pid == at.pid)
+				return p;
+		pid_t parent = process_read(at.pid, &at) ? at.parent : 0;
+		at.pid = parent;
+	}
+	return NULL;
+}
+
+bool node_is_apart(struct node *n, pid_t host_pid)
+{
+	const struct proc *p = ancestor(n, host_pid);
+	return p != NULL && p->apart;
+}
+
+pid_t node_spawned_pid(struct node *n, pid_t host_pid)
+{
+	const struct proc *p = ancestor(n, host_pid);
+	return p != NULL ? p->pid : 0;
 }

@@ -162,24 +162,6 @@ void node_on_message(void *arg, uint32_t events)
 	}
 }
 
-bool node_is_apart(struct node *n, pid_t host_pid)
-{
-	/* A child says who it is before it execs, so what is known of it is in the socket by now.
-	 */
-	struct pollfd in = { .fd = n->sock, .events = POLLIN };
-	while (n->alive && poll(&in, 1, 0) > 0)
-		node_on_message(n, EPOLLIN);
-	struct process at = { .pid = host_pid };
-	while (at.pid > 0 && at.pid != node_init_pid(n)) {
-		for (const struct proc *p = n->procs; p != NULL; p = p->next)
-			if (p->running && p->pid == at.pid)
-				return p->apart;
-		pid_t parent = process_read(at.pid, &at) ? at.parent : 0;
-		at.pid = parent;
-	}
-	return false;
-}
-
 static void add_words(struct buf *b, const char *const *words, uint32_t *count)
 {
 	*count = 0;

@@ -48,6 +48,7 @@ struct seen {
 	const char *kill_at;                /* SIGKILL the process that starts this */
 	struct exec_watch *watch, *destroy; /* destroy: in the first callback */
 	char held_state;                    /* of the process, as in /proc/PID/stat */
+	pid_t pid, spawned;                 /* of the last start */
 	bool not_run_yet;                   /* /tmp/ran was absent in the callback */
 	struct lab *lab;
 };
@@ -68,6 +69,8 @@ static void on_exec(void *arg, const struct exec_event *ev)
 	buf_printf(&s->paths, "%s\n", ev->path);
 	ck_assert_int_eq(fstat(ev->fd, &st), 0);
 	s->held_state = state_of(ev->pid);
+	s->pid = ev->pid;
+	s->spawned = node_spawned_pid(s->lab->node[0], ev->pid);
 	s->not_run_yet = !lab_exists(s->lab, 0, "/tmp/ran");
 	if (s->kill_at != NULL && strcmp(s->kill_at, ev->path) == 0)
 		ck_assert_int_eq(kill(ev->pid, SIGKILL), 0);
@@ -144,6 +147,9 @@ START_TEST(the_process_is_held_until_the_callback_returns)
 	ck_assert(s.not_run_yet);
 	ck_assert_msg(s.held_state == 'D' || s.held_state == 'S', "state %c", s.held_state);
 	ck_assert(lab_exists(&lab, 0, "/tmp/ran"));
+	ck_assert(s.spawned == s.pid && s.pid > 0);
+	(void)lab_sh(&lab, 0, "(/opt/a/true; :); :", NULL);
+	ck_assert(s.spawned != s.pid && s.spawned > 0);
 	exec_watch_destroy(s.watch);
 	end(&lab, &s);
 }
