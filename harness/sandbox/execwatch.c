@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +16,20 @@
 #include <sys/fanotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "harness/base/clock.h"
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
+#include "harness/sandbox/process.h"
 
 /* Starts that may be under way at once with a loader or an interpreter still to come. */
 enum { STARTS_MAX = 256, HEAD_BYTES = 256, PHDRS_MAX = 64 };
+
+/* How long a start that was let go may take to stand still behind its exec. */
+static const int64_t PARK_WAIT_MAX = NS_PER_S;
+static const int64_t PARK_POLL = NS_PER_MS / 10;
 
 /* The file that the kernel will open next for the same execve of this process. */
 struct expected {
@@ -38,7 +47,20 @@ struct exec_watch {
 	bool dead;
 	struct expected expected[STARTS_MAX];
 	size_t next;
+	struct exec_watch *next_watch;
 };
+
+static struct exec_watch *watches; /* all of this process */
+
+/* A start that is being reported: its process waits for our answer. */
+struct held {
+	int group;
+	pid_t pid;
+	int fd;
+	bool answered;
+	struct held *outer; /* the callback of that one runs the loop */
+};
+static struct held *held_now;
 
 struct read_watch {
 	int fd;
@@ -166,11 +188,16 @@ static bool is_helper(struct exec_watch *w, pid_t pid, int fd)
 	return same;
 }
 
+static void answer(int group, int fd)
+{
+	struct fanotify_response response = { .fd = fd, .response = FAN_ALLOW };
+	/* ENOENT: the waiter was killed meanwhile, and never starts the program. */
+	(void)!write(group, &response, sizeof(response));
+}
+
 static void allow(int group, int fd)
 {
-	struct fanotify_response answer = { .fd = fd, .response = FAN_ALLOW };
-	/* ENOENT: the waiter was killed meanwhile, and never starts the program. */
-	(void)!write(group, &answer, sizeof(answer));
+	answer(group, fd);
 	(void)close(fd);
 }
 
@@ -190,6 +217,11 @@ static void report(struct exec_watch *w, pid_t pid, int fd)
 
 static void watch_free(struct exec_watch *w)
 {
+	struct exec_watch **at = &watches;
+	while (*at != NULL && *at != w)
+		at = &(*at)->next_watch;
+	if (*at != NULL)
+		*at = w->next_watch;
 	(void)close(w->fd); /* the kernel lets go on all that still wait */
 	free(w);
 }
@@ -215,13 +247,60 @@ static void on_exec(void *arg, uint32_t epoll_events)
 			continue;
 		bool helper = is_helper(w, ev.pid, ev.fd);
 		expect_next(w, ev.pid, ev.fd);
+		struct held held = {
+			.group = w->fd, .pid = ev.pid, .fd = ev.fd, .outer = held_now
+		};
+		held_now = &held;
 		if (!helper)
 			report(w, ev.pid, ev.fd);
-		allow(w->fd, ev.fd);
+		held_now = held.outer;
+		if (held.answered)
+			(void)close(ev.fd);
+		else
+			allow(w->fd, ev.fd);
 	}
 	w->depth--;
 	if (w->dead && w->depth == 0)
 		watch_free(w);
+}
+
+/* The loader is still to be opened, perhaps under a second watch, and that waits for us too. A
+ * watch may go in its callback: one at a time, from the head. */
+static void answer_one_watch(void)
+{
+	for (struct exec_watch *w = watches; w != NULL; w = w->next_watch) {
+		struct pollfd in = { .fd = w->fd, .events = POLLIN };
+		if (w->dead || poll(&in, 1, 0) <= 0)
+			continue;
+		on_exec(w, EPOLLIN);
+		return;
+	}
+}
+
+int exec_watch_park(pid_t pid, struct err *e)
+{
+	struct held *h = held_now;
+	while (h != NULL && (h->pid != pid || h->answered))
+		h = h->outer;
+	if (h == NULL)
+		return 0;
+	/* Before the answer: it is taken on the way back from execve(2), behind the exec and
+	 * before the program's first instruction. */
+	if (kill(pid, SIGSTOP) < 0)
+		return ERR(e, errno, "stop process %d", (int)pid);
+	h->answered = true;
+	answer(h->group, h->fd);
+	int64_t deadline = clock_now() + PARK_WAIT_MAX;
+	struct process p;
+	while (process_read(pid, &p) && strchr("TtZX", p.state) == NULL) {
+		if (clock_now() >= deadline) {
+			(void)kill(pid, SIGCONT);
+			return ERR(e, ETIMEDOUT, "process %d does not stop", (int)pid);
+		}
+		answer_one_watch();
+		(void)nanosleep(&(struct timespec){ .tv_nsec = PARK_POLL }, NULL);
+	}
+	return 1;
 }
 
 /* The whole file system where it is the node's alone: then a mount namespace that the workflow
@@ -271,6 +350,8 @@ int exec_watch_create(struct exec_watch **ret, struct loop *loop, const struct n
 		}
 	}
 	(void)take_fd(&fd);
+	w->next_watch = watches;
+	watches = w;
 	*ret = w;
 	return 0;
 }

@@ -33,6 +33,11 @@ int exec_watch_create(struct exec_watch **ret, struct loop *loop, const struct n
  * callback returns. */
 void exec_watch_destroy(struct exec_watch *w);
 
+/* Inside a callback, for a process that it holds: lets it through its execve and stops it there
+ * (SIGSTOP), before the first instruction of the program. 1: done, or the process is dead; 0: no
+ * start of this process is held. Its parent is told of the stop, if it cares. */
+int exec_watch_park(pid_t pid, struct err *e);
+
 /* Reads of one file (FAN_ACCESS on what `path` resolves to now): told when bytes of it were read
  * by a process, also by sendfile, splice or copy_file_range; not by this one. Opening alone is
  * not told, and a reader that only maps the file is not seen. */

@@ -5,13 +5,16 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "harness/base/clock.h"
 #include "harness/base/mem.h"
+#include "harness/sandbox/execwatch.h"
 
 /* How long a process may take to stop so that it can be let go, and how often to look. */
 static const int64_t DETACH_WAIT_MAX = NS_PER_S;
@@ -23,6 +26,7 @@ struct exit_watch {
 	exit_watch_fn fn;
 	void *arg;
 	int held;       /* signal of the stop in which the process is right now; -1: it runs */
+	bool own_cont;  /* our own SIGCONT is on its way to it: nobody else's business */
 	unsigned depth; /* of callbacks under way: the watch may be destroyed inside */
 	bool dead;
 };
@@ -78,6 +82,11 @@ static void on_status(void *arg, pid_t pid, int status, bool gone)
 		request(PTRACE_CONT, pid, 0);
 		return;
 	}
+	if (w->own_cont && WSTOPSIG(status) == SIGCONT) {
+		w->own_cont = false;
+		request(PTRACE_CONT, pid, 0);
+		return;
+	}
 	w->held = WSTOPSIG(status);
 	if (!tell(w, EXITWATCH_SIGNAL, w->held) || w->dead)
 		return;
@@ -85,17 +94,45 @@ static void on_status(void *arg, pid_t pid, int status, bool gone)
 	w->held = -1;
 }
 
+/* Before Linux 6.8 a program's file is opened with the lock held that PTRACE_SEIZE takes: on a
+ * start that waits for our answer we would wait for ourselves. */
+static bool seize_waits_for_exec(void)
+{
+	struct utsname u;
+	unsigned major = 0, minor = 0;
+	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	       (major < 6 || (major == 6 && minor < 8));
+}
+
+/* 1 when it was parked first. Then it stands in the stop that tells of the seizing, and goes on
+ * when the loop reads that, as any process that a callback holds. */
+static int seize(pid_t pid, struct err *e)
+{
+	int parked = seize_waits_for_exec() ? exec_watch_park(pid, e) : 0;
+	if (parked < 0)
+		return -1;
+	int result = (int)ptrace(PTRACE_SEIZE, pid, NULL, NULL);
+	int code = errno;
+	if (parked > 0)
+		(void)kill(pid, SIGCONT);
+	if (result < 0)
+		return ERR(e, code, "watch the end of process %d%s", (int)pid,
+			   code == EPERM ? " (does somebody else trace it?)" : "");
+	return parked;
+}
+
 int exit_watch_create(struct exit_watch **ret, struct loop *loop, pid_t host_pid, exit_watch_fn fn,
 		      void *arg, struct err *e)
 {
-	if (ptrace(PTRACE_SEIZE, host_pid, NULL, NULL) < 0)
-		return ERR(e, errno, "watch the end of process %d%s", (int)host_pid,
-			   errno == EPERM ? " (does somebody else trace it?)" : "");
+	int parked = seize(host_pid, e);
+	if (parked < 0)
+		return -1;
 	struct exit_watch *w = mem_alloc(sizeof(*w));
 	w->pid = host_pid;
 	w->fn = fn;
 	w->arg = arg;
 	w->held = -1;
+	w->own_cont = parked > 0;
 	if (loop_add_child(loop, host_pid, on_status, w, &w->src, e) < 0) {
 		exit_watch_destroy(w);
 		return -1;

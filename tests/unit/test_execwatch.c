@@ -48,8 +48,11 @@ struct seen {
 	const char *kill_at;                /* SIGKILL the process that starts this */
 	struct exec_watch *watch, *destroy; /* destroy: in the first callback */
 	char held_state;                    /* of the process, as in /proc/PID/stat */
+	bool park;                          /* through its exec, at /opt/... */
 	pid_t pid, spawned;                 /* of the last start */
-	bool not_run_yet;                   /* /tmp/ran was absent in the callback */
+	int parked;                         /* what that said */
+	char parked_state;
+	bool not_run_yet; /* /tmp/ran was absent in the callback */
 	struct lab *lab;
 };
 
@@ -71,6 +74,14 @@ static void on_exec(void *arg, const struct exec_event *ev)
 	s->held_state = state_of(ev->pid);
 	s->pid = ev->pid;
 	s->spawned = node_spawned_pid(s->lab->node[0], ev->pid);
+	if (s->park && strncmp(ev->path, "/opt/", 5) == 0) {
+		struct err e = { 0 };
+		s->park = false;
+		s->parked = exec_watch_park(ev->pid, &e);
+		s->parked_state = state_of(ev->pid);
+		ck_assert_int_eq(exec_watch_park(ev->pid, &e), 0);
+		ck_assert_int_eq(kill(ev->pid, SIGCONT), 0);
+	}
 	s->not_run_yet = !lab_exists(s->lab, 0, "/tmp/ran");
 	if (s->kill_at != NULL && strcmp(s->kill_at, ev->path) == 0)
 		ck_assert_int_eq(kill(ev->pid, SIGKILL), 0);
@@ -152,6 +163,35 @@ START_TEST(the_process_is_held_until_the_callback_returns)
 	ck_assert(s.spawned != s.pid && s.spawned > 0);
 	exec_watch_destroy(s.watch);
 	end(&lab, &s);
+}
+END_TEST
+
+START_TEST(parked_it_stands_behind_its_exec_and_has_not_run)
+{
+	static const char *const starts[] = { "/opt/a/true", "/opt/dyn/true", "/opt/script" };
+	TEST_NEEDS_ROOT();
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		struct lab lab;
+		struct seen s;
+		struct exec_watch *second;
+		struct err e = { 0 };
+		begin(&lab, &s);
+		struct seen other = { .lab = &lab };
+		/* Its loader's start, and the whole start under a second watch, wait for us, too.
+		 */
+		MUST(exec_watch_create(&second, lab.loop, lab.node[0], on_exec, &other, &e));
+		s.park = true;
+		GUARD(mem) char *script = mem_printf("%s && /bin/touch /tmp/ran", starts[i]);
+		ck_assert_int_eq(lab_sh(&lab, 0, script, NULL), 0);
+		ck_assert_int_eq(s.parked, 1);
+		ck_assert_msg(s.parked_state == 'T', "state %c", s.parked_state);
+		ck_assert(lab_exists(&lab, 0, "/tmp/ran"));
+		ck_assert_ptr_nonnull(strstr(buf_str(&other.paths), starts[i]));
+		buf_free(&other.paths);
+		exec_watch_destroy(second);
+		exec_watch_destroy(s.watch);
+		end(&lab, &s);
+	}
 }
 END_TEST
 
@@ -296,6 +336,7 @@ Suite *suite_execwatch(void)
 	tcase_add_loop_test(t, starts_are_told_apart_from_helpers, 0,
 			    sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(t, the_process_is_held_until_the_callback_returns);
+	tcase_add_test(t, parked_it_stands_behind_its_exec_and_has_not_run);
 	tcase_add_test(t, one_killed_in_the_callback_never_runs);
 	tcase_add_test(t, destroyed_in_its_callback_lets_all_go_on);
 	tcase_add_test(t, destroyed_from_outside_lets_all_go_on);
