@@ -31,8 +31,7 @@ static void add(char *line)
 static bool others_tag(const char *path)
 {
 	const char *tag = strstr(path, "/backout-");
-	return tag != NULL && isdigit((unsigned char)tag[9]) &&
-	       !program_is_ours((pid_t)strtol(tag + 9, NULL, 10));
+	return tag != NULL && isdigit((unsigned char)tag[9]) && !program_is_ours(tag + 9);
 }
 
 static int tree_entry(const char *path, const struct stat *st, int type, struct FTW *f)

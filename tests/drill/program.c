@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/drill/program.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness/sandbox/process.h"
 #include "tests/unit/runner.h"
 
 enum { ARGS_MAX = 32, STARTED_MAX = 256 };
 
-static pid_t started[STARTED_MAX];
+static struct process started[STARTED_MAX];
 static size_t started_count;
 
 const char *program_binary(void)
@@ -36,15 +39,20 @@ static pid_t start(const char *const *args, int out, int err)
 	}
 	ck_assert_int_gt(pid, 0);
 	ck_assert_uint_lt(started_count, STARTED_MAX);
-	started[started_count++] = pid;
+	/* Not gone yet: we have not reaped it. The same process still, whatever it has exec'd. */
+	ck_assert(process_read(pid, &started[started_count++]));
 	return pid;
 }
 
-bool program_is_ours(pid_t pid)
+bool program_is_ours(const char *tag)
 {
-	for (size_t i = 0; i < started_count; i++)
-		if (started[i] == pid)
+	for (size_t i = 0; i < started_count; i++) {
+		char ours[64];
+		int len = snprintf(ours, sizeof(ours), "%d-%llu", (int)started[i].pid,
+				   (unsigned long long)started[i].start);
+		if (strncmp(tag, ours, (size_t)len) == 0 && !isdigit((unsigned char)tag[len]))
 			return true;
+	}
 	return false;
 }
 

@@ -22,8 +22,9 @@ void program_free(struct program *p);
 /* Starts it and returns at once, output to /dev/null; the caller kills and reaps. */
 pid_t program_start(const char *const *args);
 
-/* Was this process id one of those that this test has started? Its owner's tag holds it. */
-bool program_is_ours(pid_t pid);
+/* Does this text begin with the "PID-STARTTIME" of a process that this test has started? That is
+ * what its owner's tag holds. */
+bool program_is_ours(const char *tag);
 const char *program_binary(void);
 
 /* stdout as JSON; aborts the test when it is not. */
