@@ -107,32 +107,21 @@ static void service_ended(void *arg, int status)
 static int service_spawn(struct drill *d, struct drill_service *s, struct output **ret_out,
 			 struct err *e)
 {
-	const char *shell[] = { "/bin/sh", "-ec", s->plan->run, NULL };
 	GUARD(mem)
 	char *log = mem_printf("%s/steps/service-%s-%s.log", d->spec->dir, s->at->plan->name,
 			       s->plan->name);
-	GUARD(mem) const char **env = mem_array(s->plan->env.count + 1, sizeof(*env));
-	for (size_t i = 0; i < s->plan->env.count; i++)
-		env[i] =
-			mem_printf("%s=%s", s->plan->env.items[i].key, s->plan->env.items[i].value);
-
 	GUARD(fd) int out = -1;
-	int result = output_open(d->outputs, log, ret_out, &out, e);
-	if (result == 0) {
-		struct spawn_spec spec = {
-			.argv = s->plan->run != NULL ? shell : s->plan->exec.items,
-			.env = env,
-			.cwd = s->plan->cwd,
-			.user = s->plan->user,
-			.out_fd = out,
-			.err_fd = -1,
-			.apart = true,
-		};
-		result = node_spawn(s->at->node, &spec, service_ended, s, &s->proc, e);
-	}
-	for (size_t i = 0; i < s->plan->env.count; i++)
-		free((char *)env[i]);
-	return result;
+	if (output_open(d->outputs, log, ret_out, &out, e) < 0)
+		return -1;
+	struct drill_command command = { s->plan->run, &s->plan->exec, &s->plan->env };
+	struct spawn_spec spec = {
+		.cwd = s->plan->cwd,
+		.user = s->plan->user,
+		.out_fd = out,
+		.err_fd = -1,
+		.apart = true,
+	};
+	return drill_spawn(s->at->node, &command, &spec, service_ended, s, &s->proc, e);
 }
 
 static int service_failed(struct drill_service *s, const char *why)

@@ -68,6 +68,16 @@ void drill_nodes_down(struct drill *d);
 struct drill_node *drill_node(struct drill *d, const char *name); /* NULL: none */
 
 /* drill_steps.c */
+const struct step_plan *drill_step(const struct plan *p, bool in_rollback, size_t index);
+/* A command of the plan, started in a node: a line for sh -ec, or its argv. */
+struct drill_command {
+	const char *run; /* NULL: exec */
+	const struct strings *exec;
+	const struct pairs *env;
+};
+/* `spec` has the rest (cwd, user, descriptors, ...); its argv and env are filled in here. */
+int drill_spawn(struct node *n, const struct drill_command *c, struct spawn_spec *spec,
+		proc_exit_fn fn, void *arg, struct proc **ret, struct err *e);
 enum { STEPS_OK = 1, STEPS_FAILED = 0 };
 /* Runs the list until a step fails that may not, or `stop_early` (may be NULL) becomes true
  * between two steps. `why` (ERR_WHY_MAX bytes) says what failed. */

@@ -28,11 +28,14 @@ static void ended(void *arg, int status)
 	r->done = true;
 }
 
+const struct step_plan *drill_step(const struct plan *p, bool in_rollback, size_t index)
+{
+	return in_rollback ? &p->rollbacks[p->rollback].steps[index] : &p->patch[index];
+}
+
 static char *log_path(const struct drill *d, bool in_rollback, size_t index)
 {
-	const struct step_plan *step = in_rollback
-					       ? &d->plan->rollbacks[d->plan->rollback].steps[index]
-					       : &d->plan->patch[index];
+	const struct step_plan *step = drill_step(d->plan, in_rollback, index);
 	char slug[STEP_SLUG];
 	size_t n = 0;
 	for (const char *s = step->name; *s != '\0' && n < sizeof(slug) - 1; s++)
@@ -79,26 +82,33 @@ static void describe(const struct step_plan *step, const struct run *run, bool t
 			       WEXITSTATUS(run->status), sep, last);
 }
 
+int drill_spawn(struct node *n, const struct drill_command *c, struct spawn_spec *spec,
+		proc_exit_fn fn, void *arg, struct proc **ret, struct err *e)
+{
+	const char *shell[] = { "/bin/sh", "-ec", c->run, NULL };
+	GUARD(mem) const char **env = mem_array(c->env->count + 1, sizeof(*env));
+	for (size_t i = 0; i < c->env->count; i++)
+		env[i] = mem_printf("%s=%s", c->env->items[i].key, c->env->items[i].value);
+	spec->argv = c->run != NULL ? shell : c->exec->items;
+	spec->env = env;
+	int result = node_spawn(n, spec, fn, arg, ret, e);
+	for (size_t i = 0; i < c->env->count; i++)
+		free((char *)env[i]);
+	return result;
+}
+
 static int spawn(struct drill *d, const struct step_plan *step, int out_fd, struct run *run,
 		 struct proc **ret, struct err *e)
 {
-	const char *shell[] = { "/bin/sh", "-ec", step->run, NULL };
-	GUARD(mem) const char **env = mem_array(step->env.count + 1, sizeof(*env));
-	for (size_t i = 0; i < step->env.count; i++)
-		env[i] = mem_printf("%s=%s", step->env.items[i].key, step->env.items[i].value);
+	struct drill_command command = { step->run, &step->exec, &step->env };
 	struct spawn_spec spec = {
-		.argv = step->run != NULL ? shell : step->exec.items,
-		.env = env,
 		.cwd = step->cwd,
 		.user = step->user,
 		.out_fd = out_fd,
 		.err_fd = -1,
 		.filter = strike_filter(d->strike),
 	};
-	int result = node_spawn(drill_node(d, step->node)->node, &spec, ended, run, ret, e);
-	for (size_t i = 0; i < step->env.count; i++)
-		free((char *)env[i]);
-	return result;
+	return drill_spawn(drill_node(d, step->node)->node, &command, &spec, ended, run, ret, e);
 }
 
 struct step_end {
@@ -122,9 +132,7 @@ static int wait_for(struct drill *d, const struct step_plan *step, struct step_e
 static int run_step(struct drill *d, bool in_rollback, size_t index, struct step_end *end,
 		    char *why, struct err *e)
 {
-	const struct step_plan *step = in_rollback
-					       ? &d->plan->rollbacks[d->plan->rollback].steps[index]
-					       : &d->plan->patch[index];
+	const struct step_plan *step = drill_step(d->plan, in_rollback, index);
 	GUARD(mem) char *log = log_path(d, in_rollback, index);
 	GUARD(fd) int out_fd = -1;
 	if (output_open(d->outputs, log, &end->out, &out_fd, e) < 0)
@@ -171,9 +179,7 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 static void journal_end(struct drill *d, bool in_rollback, size_t index, const struct step_end *end,
 			const char *why, int64_t began)
 {
-	const struct step_plan *step = in_rollback
-					       ? &d->plan->rollbacks[d->plan->rollback].steps[index]
-					       : &d->plan->patch[index];
+	const struct step_plan *step = drill_step(d->plan, in_rollback, index);
 	int status = end->run.status;
 	bool exited = end->started && end->run.done && WIFEXITED(status);
 	journal_put(d->journal, EVENT_STEP_END,

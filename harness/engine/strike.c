@@ -29,9 +29,8 @@ struct strike {
 
 static const struct step_plan *step_of(const struct strike *s)
 {
-	const struct plan *p = s->drill->plan;
 	int i = s->fault->step < 0 ? 0 : s->fault->step;
-	return s->fault->in_rollback ? &p->rollbacks[p->rollback].steps[i] : &p->patch[i];
+	return drill_step(s->drill->plan, s->fault->in_rollback, (size_t)i);
 }
 
 static void undo(struct strike *s)
