@@ -18,8 +18,8 @@
 #include "harness/base/mem.h"
 #include "harness/engine/catalog.h"
 #include "harness/engine/needs.h"
+#include "harness/engine/pool.h"
 #include "harness/engine/roots.h"
-#include "harness/engine/worker.h"
 #include "harness/sandbox/cgroup.h"
 #include "harness/sandbox/host.h"
 #include "harness/sandbox/owner.h"
@@ -33,6 +33,7 @@ struct making {
 	struct plan_doc *doc; /* until the run owns it */
 	struct run *run;
 	struct owner *owner;
+	struct pool *pool;
 	struct image *roots;
 	char *dir;
 	char *host_json;
@@ -171,8 +172,7 @@ static int one_drill(struct making *m, enum drill_role role, const struct fault_
 	};
 	/* A drill's process that dies leaves an unsealed journal, which is judged as that. */
 	struct err died = { 0 };
-	struct worker_watch watch = { m->progress->line, m->progress->tick, m->progress->arg };
-	if (worker_run(&spec, &watch, m->interrupted, &died) < 0)
+	if (pool_run(m->pool, &spec, m->progress->line, m->progress->arg, &died) < 0)
 		note(m, died.why);
 	int index = run_add(m->run, role, fault, letter, e);
 	if (index >= 0 && m->progress->end != NULL)
@@ -252,6 +252,8 @@ static int execute(struct making *m, struct err *e)
 		return -1;
 	m->run = run_new(m->doc, m->dir);
 	m->doc = NULL;
+	if (pool_create(&m->pool, m->progress->tick, m->progress->arg, m->interrupted, e) < 0)
+		return -1;
 	return all_drills(m, e);
 }
 
@@ -266,6 +268,7 @@ int run_execute(struct run **ret, const struct run_options *o, const struct run_
 	m.plan = plan_get(m.doc);
 	int result = execute(&m, e);
 	struct err left = { 0 };
+	pool_destroy(m.pool);
 	if (owner_destroy(m.owner, &left) > 0 && result == 0)
 		result = ERR(e, 0, "something of this run is left on the host: %s", left.why);
 	roots_free(m.roots, m.plan->node_count);

@@ -6,19 +6,25 @@
 #include <stddef.h>
 
 #include "harness/base/err.h"
+#include "harness/base/loop.h"
 #include "harness/engine/drill.h"
 
-/* What a live view is told; both may be NULL. A line is one of the journal, with its newline. */
-struct worker_watch {
-	void (*line)(void *arg, const char *line, size_t len);
-	void (*tick)(void *arg); /* five times a second */
+/* Called inside the loop; may be NULL. */
+struct worker_hooks {
+	void (*line)(void *arg, const char *line,
+		     size_t len); /* of the journal, with its newline */
+	/* Its process is reaped. `died` is unset when it ended by itself, whatever its journal
+	 * says. The last call. */
+	void (*ended)(void *arg, const struct err *died);
 	void *arg;
 };
 
-/* Runs it to its end. SIGINT, SIGTERM and SIGHUP are passed on, and the first is stored in
- * *interrupted. The drill's process dies with this one. 0 when the process ended by itself,
- * whatever its journal says; -1 when it could not be run or died (the journal tells). */
-int worker_run(const struct drill_spec *spec, const struct worker_watch *watch, int *interrupted,
-	       struct err *e);
+struct worker;
+
+/* Forks: not from inside a callback of any loop. The drill's process dies with this one. */
+int worker_start(struct worker **ret, struct loop *loop, const struct drill_spec *spec,
+		 const struct worker_hooks *hooks, struct err *e);
+void worker_signal(const struct worker *w, int signo);
+void worker_free(struct worker *w); /* NULL-safe; one that runs is killed, and reaped */
 
 #endif
