@@ -45,9 +45,13 @@ enum { JOURNAL_FORMAT = 1 };
 	X(NO_ROLLBACK, "rollback.not_called", "why")                                         \
 	X(ROLLBACK_BEGIN, "rollback.begin", "rollback, clean (true: the control backs out a patch that worked)") \
 	X(ROLLBACK_END, "rollback.end", "ok, why")                                           \
+	X(ROLLBACK_AGAIN, "rollback.again", "why (struck in its middle, the rollback runs once more from its start)") \
 	X(ROLLBACK_SKIPPED, "rollback.skipped", "why (the knock-out leaves it out)")         \
 	X(HEALTHY, "healthy", "since (t of the interval's start), settle, resolution")       \
 	X(NOT_HEALTHY, "not_healthy", "why, waited")                                         \
+	X(HEALTH_UNASKED, "health.not_asked", "why (a knock-out whose state alone is proof)") \
+	X(RECORDED, "recorded", "points, file (the points that this clean run met)")         \
+	X(BRANCHED, "branched", "from (the recording whose journal stands before this line), point, state, detail") \
 	X(LEFTOVER, "leftover", "what")                                                      \
 	X(HARNESS_ERROR, "harness.error", "why, where")                                      \
 	X(STOPPED, "stopped", "why, signal")                                                 \

@@ -118,7 +118,8 @@ static bool patched_steady(const struct facts *f)
 
 static const struct event *failed_rollback_step(const struct facts *f)
 {
-	for (const struct event *ev = f->first[EVENT_STEP_END]; ev != NULL;
+	for (const struct event *ev = journal_find(f->journal, EVENT_STEP_END, f->again);
+	     ev != NULL;
 	     ev = journal_find(f->journal, EVENT_STEP_END, journal_index(f->journal, ev) + 1))
 		if (strcmp(facts_text(ev, "section"), "rollback") == 0 && !facts_bool(ev, "ok") &&
 		    !facts_bool(ev, "may_fail"))
@@ -145,7 +146,7 @@ static void read_times(struct facts *f)
 	f->patch_begin = time_of(f->first[EVENT_PATCH_BEGIN]);
 	f->detected = time_of(f->first[EVENT_DETECTED]);
 	f->rollback_begin = time_of(f->first[EVENT_ROLLBACK_BEGIN]);
-	f->rollback_end = time_of(f->first[EVENT_ROLLBACK_END]);
+	f->rollback_end = time_of(f->back_end);
 	f->healthy_since = healthy != NULL ? json_get_int(healthy->fields, "since", -1) : -1;
 	f->strike = time_of(f->applied);
 }
@@ -164,6 +165,10 @@ void facts_read(struct arena *arena, const struct plan *plan, const struct fault
 		const struct event *ev = journal_at(j, i);
 		if (ret->count[ev->kind]++ == 0)
 			ret->first[ev->kind] = ev;
+		if (ev->kind == EVENT_ROLLBACK_AGAIN)
+			ret->again = i;
+		if (ev->kind == EVENT_ROLLBACK_END)
+			ret->back_end = ev;
 	}
 	const struct event *steady = ret->first[EVENT_STEADY_BEFORE];
 	ret->role = role_of(ret->first[EVENT_DRILL_BEGIN]);

@@ -20,7 +20,10 @@ static const struct {
 	{ EVENT_NO_ROLLBACK, EVENT_PATCH_END },
 	{ EVENT_ROLLBACK_BEGIN, EVENT_PATCH_END },
 	{ EVENT_ROLLBACK_END, EVENT_ROLLBACK_BEGIN },
+	{ EVENT_ROLLBACK_AGAIN, EVENT_ROLLBACK_END },
 	{ EVENT_ROLLBACK_SKIPPED, EVENT_PATCH_END },
+	{ EVENT_HEALTH_UNASKED, EVENT_ROLLBACK_SKIPPED },
+	{ EVENT_BRANCHED, EVENT_PATCH_BEGIN },
 	{ EVENT_HEALTHY, EVENT_PATCH_END },
 	{ EVENT_NOT_HEALTHY, EVENT_PATCH_END },
 };
@@ -40,6 +43,10 @@ static const struct {
 	{ EVENT_ROLLBACK_BEGIN, EVENT_NOT_HEALTHY },
 	{ EVENT_ROLLBACK_END, EVENT_HEALTHY },
 	{ EVENT_ROLLBACK_END, EVENT_NOT_HEALTHY },
+	{ EVENT_ROLLBACK_AGAIN, EVENT_HEALTHY },
+	{ EVENT_ROLLBACK_AGAIN, EVENT_NOT_HEALTHY },
+	{ EVENT_HEALTHY, EVENT_HEALTH_UNASKED },
+	{ EVENT_NOT_HEALTHY, EVENT_HEALTH_UNASKED },
 	{ EVENT_HEALTHY, EVENT_NOT_HEALTHY },
 	{ EVENT_NOT_HEALTHY, EVENT_HEALTHY },
 	{ EVENT_NO_ROLLBACK, EVENT_DETECTED },
@@ -54,9 +61,9 @@ static const struct {
 
 /* At most once. */
 static const enum event_kind once[] = {
-	EVENT_DRILL_BEGIN, EVENT_STEADY_BEFORE,  EVENT_PATCH_BEGIN,  EVENT_PATCH_END,
-	EVENT_NO_ROLLBACK, EVENT_ROLLBACK_BEGIN, EVENT_ROLLBACK_END, EVENT_ROLLBACK_SKIPPED,
-	EVENT_HEALTHY,     EVENT_NOT_HEALTHY,    EVENT_TEARDOWN,     EVENT_SEALED,
+	EVENT_DRILL_BEGIN, EVENT_STEADY_BEFORE,  EVENT_PATCH_BEGIN,      EVENT_PATCH_END,
+	EVENT_NO_ROLLBACK, EVENT_ROLLBACK_BEGIN, EVENT_ROLLBACK_SKIPPED, EVENT_HEALTHY,
+	EVENT_NOT_HEALTHY, EVENT_HEALTH_UNASKED, EVENT_TEARDOWN,         EVENT_SEALED,
 };
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
@@ -90,6 +97,9 @@ static void check_order(struct arena *arena, struct facts *f)
 		if (f->count[once[i]] > 1)
 			facts_problem(arena, f, "%s %zu times", event_name(once[i]),
 				      f->count[once[i]]);
+	if (f->count[EVENT_ROLLBACK_END] > 1 + f->count[EVENT_ROLLBACK_AGAIN])
+		facts_problem(arena, f, "%s %zu times", event_name(EVENT_ROLLBACK_END),
+			      f->count[EVENT_ROLLBACK_END]);
 }
 
 struct section {
@@ -106,12 +116,18 @@ static void check_steps(struct arena *arena, struct facts *f, const struct secti
 {
 	bool began[PLAN_STEPS_MAX] = { false }, ended[PLAN_STEPS_MAX] = { false };
 	const bool cut = s->end == EVENT_PATCH_END && f->count[EVENT_DETECTED] > 0;
-	const bool says_ok = facts_bool(f->first[s->end], "ok") && !cut;
+	const bool back = s->end == EVENT_ROLLBACK_END;
+	const bool says_ok = facts_bool(back ? f->back_end : f->first[s->end], "ok") && !cut;
 	size_t good = 0;
 
 	for (size_t i = 0; i < journal_count(f->journal); i++) {
 		const struct event *ev = journal_at(f->journal, i);
 		bool begin = ev->kind == EVENT_STEP_BEGIN;
+		if (back && ev->kind == EVENT_ROLLBACK_AGAIN) { /* all over, from its start */
+			memset(began, 0, sizeof(began));
+			memset(ended, 0, sizeof(ended));
+			good = 0;
+		}
 		if ((!begin && ev->kind != EVENT_STEP_END) ||
 		    strcmp(facts_text(ev, "section"), s->name) != 0)
 			continue;
@@ -145,7 +161,7 @@ static void check_healthy(struct arena *arena, struct facts *f)
 	const struct event *ev = f->first[EVENT_HEALTHY];
 	if (ev == NULL)
 		return;
-	const struct event *from = f->first[EVENT_ROLLBACK_END];
+	const struct event *from = f->back_end;
 	if (from == NULL)
 		from = f->first[EVENT_ROLLBACK_SKIPPED];
 	if (f->healthy_since < 0 || f->healthy_since > ev->t)
@@ -173,7 +189,8 @@ static void check_states(struct arena *arena, struct facts *f)
 		const struct event *ev = journal_at(f->journal, i);
 		seen[ev->kind] = true;
 		patch |= ev->kind == EVENT_PATCH_BEGIN;
-		verdict_on_health |= ev->kind == EVENT_HEALTHY || ev->kind == EVENT_NOT_HEALTHY;
+		verdict_on_health |= ev->kind == EVENT_HEALTHY || ev->kind == EVENT_NOT_HEALTHY ||
+				     ev->kind == EVENT_HEALTH_UNASKED;
 		if (ev->kind != EVENT_STATE_CAPTURED)
 			continue;
 		const char *phase = facts_text(ev, "phase"), *node = facts_text(ev, "node");
@@ -217,7 +234,8 @@ static void check_complete(struct arena *arena, struct facts *f)
 	need(arena, f, n[EVENT_STEADY_BEFORE] > 0, "steady.before");
 	need(arena, f, n[EVENT_PATCH_BEGIN] > 0, "patch.begin");
 	need(arena, f, n[EVENT_PATCH_END] > 0, "patch.end");
-	need(arena, f, n[EVENT_HEALTHY] + n[EVENT_NOT_HEALTHY] > 0, "healthy or not_healthy");
+	need(arena, f, n[EVENT_HEALTHY] + n[EVENT_NOT_HEALTHY] + n[EVENT_HEALTH_UNASKED] > 0,
+	     "healthy or not_healthy");
 	need(arena, f,
 	     n[EVENT_ROLLBACK_BEGIN] + n[EVENT_ROLLBACK_SKIPPED] + n[EVENT_NO_ROLLBACK] > 0,
 	     "rollback.begin, rollback.skipped or rollback.not_called");
@@ -247,6 +265,10 @@ static void check_role(struct arena *arena, struct facts *f)
 		facts_problem(arena, f, "a control without a rollback");
 	if (f->role == ROLE_KNOCKOUT && f->rolled_back)
 		facts_problem(arena, f, "a rollback ran in a knock-out");
+	if (f->role != ROLE_KNOCKOUT && f->count[EVENT_HEALTH_UNASKED] > 0)
+		facts_problem(arena, f, "health was not asked, and this is no knock-out");
+	if (f->count[EVENT_ROLLBACK_AGAIN] > 0 && (f->fault == NULL || !f->fault->in_rollback))
+		facts_problem(arena, f, "a rollback ran twice that no fault struck");
 	if (f->role == ROLE_DRILL && f->count[EVENT_ROLLBACK_SKIPPED] > 0)
 		facts_problem(arena, f, "the rollback of a drill was left out");
 	if (clean && f->role == ROLE_DRILL && (f->fault == NULL || !f->fault->in_rollback))

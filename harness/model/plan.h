@@ -136,6 +136,7 @@ struct fault_plan {
 	enum plan_until until;
 	int64_t until_ns; /* UNTIL_DURATION */
 	uint64_t expect;  /* bit mask of enum outcome: what passes */
+	bool again;       /* a rollback that fails by it runs once more */
 };
 
 /* clang-format off */

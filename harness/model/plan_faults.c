@@ -12,6 +12,7 @@ struct fault_file {
 	const char *name, *until;
 	const struct json *inject, *at;
 	uint64_t expect;
+	bool again;
 };
 
 struct at_file {
@@ -59,6 +60,12 @@ const struct param plan_fault_rows[] = {
 	  .help = "a duration, step_end, rollback or rollback_end; without it rollback "
 		  "(rollback_end "
 		  "for a fault inside a rollback)" },
+	{ .name = "again",
+	  .type = PARAM_BOOL,
+	  .offset = offsetof(struct fault_file, again),
+	  .def = "false",
+	  .help = "of a fault inside the rollback: if the rollback fails by it, it runs once more "
+		  "from its start, and that is judged" },
 	{ .name = "expect",
 	  .type = PARAM_FLAGS,
 	  .offset = offsetof(struct fault_file, expect),
@@ -239,6 +246,10 @@ static int decode_fault(struct compile *c, const struct json *v, struct fault_pl
 				"%s answers a system call, and trigger \"%s\" holds none; write "
 				"\"at\": {\"syscall\": ...}",
 				f->injector->name, f->trigger->name);
+	f->again = file.again;
+	if (f->again && !f->in_rollback)
+		return json_err(e, c->ctx.doc, json_get(v, "again"),
+				"again: the fault strikes no step of the rollback; leave it out");
 	return decode_until(c, json_get(v, "until"), file.until, f, e);
 }
 

@@ -185,7 +185,7 @@ static const char *row_drifted(const struct judge *j)
 static const char *row_stuck(const struct judge *j)
 {
 	const struct facts *f = &j->drill;
-	const struct event *end = f->first[EVENT_ROLLBACK_END];
+	const struct event *end = f->back_end;
 	const struct event *step = f->failed_step;
 	if (step != NULL)
 		return arena_printf(j->arena, "rollback step '%s' %s: %s", facts_text(step, "step"),
@@ -266,8 +266,11 @@ static const char *knockout_flaw(const struct judge *j)
 	if ((dh == NULL) != (kh == NULL) ||
 	    (dh != NULL && strcmp(facts_text(dh, "kind"), facts_text(kh, "kind")) != 0))
 		return "its fault was triggered in another way";
-	if (k->healthy && !j->knocked.complete)
+	bool by_state = k->healthy || k->count[EVENT_HEALTH_UNASKED] > 0;
+	if (by_state && !j->knocked.complete)
 		return "its state was not captured";
+	if (k->count[EVENT_HEALTH_UNASKED] > 0 && j->knocked.visible == 0)
+		return "its health was not asked, and its state is B";
 	return NULL;
 }
 
@@ -296,7 +299,7 @@ static const char *row_restored(const struct judge *j)
 			       : "back at B; without rollback the control is not healthy";
 	if (knockout_flaw(j) != NULL || !knockout_ends_bad(j))
 		return NULL;
-	if (!j->knockout.healthy)
+	if (j->knockout.count[EVENT_NOT_HEALTHY] > 0)
 		return arena_printf(j->arena, "back at B; without rollback not healthy: %s",
 				    facts_text(j->knockout.first[EVENT_NOT_HEALTHY], "why"));
 	return arena_printf(j->arena, "back at B; without rollback the state differs from B in %s",
