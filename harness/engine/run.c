@@ -154,7 +154,7 @@ static int one_drill(struct making *m, enum drill_role role, const struct fault_
 	for (char *s = name; *s != '\0'; s++)
 		if (*s == '/')
 			*s = '-';
-	if (io_mkdirs(dir, 0755, e) < 0)
+	if (io_mkdirs(dir, 0755, e) < 0 || (fault != NULL && fault_file_write(dir, fault, e) < 0))
 		return -1;
 	if (m->progress->begin != NULL)
 		m->progress->begin(m->progress->arg, label, ++m->index, m->total);

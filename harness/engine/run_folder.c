@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness/engine/run_folder.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "harness/engine/record_file.h"
 
 enum { CONTROLS = 2 };
+#define FAULT_FILE "fault.json"
 
 struct run {
 	struct run_view view;
@@ -168,6 +171,60 @@ static int add_if_there(struct run *r, enum drill_role role, const struct fault_
 	return run_add(r, role, fault, letter, e) < 0 ? -1 : 0;
 }
 
+int fault_file_write(const char *dir, const struct fault_plan *fault, struct err *e)
+{
+	GUARD(mem) char *path = mem_printf("%s/" FAULT_FILE, dir);
+	GUARD(mem) char *line = mem_printf("%s\n", fault->text);
+	return io_write_file(AT_FDCWD, path, line, strlen(line), 0644, e);
+}
+
+static int real_folder(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+static bool of_scenario(const struct plan *p, const char *slug)
+{
+	for (size_t i = 0; i < p->fault_count; i++)
+		if (strcmp(p->faults[i].slug, slug) == 0)
+			return true;
+	return false;
+}
+
+/* A drill whose fault was made while the run went on. */
+static int add_drill_of(struct run *r, const char *slug, struct err *e)
+{
+	GUARD_BUF struct buf text = { 0 };
+	const struct fault_plan *f = NULL;
+	GUARD(mem) char *path = mem_printf("%s/drills/%s/" FAULT_FILE, r->dir, slug);
+	if (of_scenario(r->view.plan, slug) || access(path, F_OK) < 0)
+		return 0;
+	if (io_read_file(AT_FDCWD, path, JSON_TEXT_MAX, &text, e) < 0 ||
+	    plan_add_fault_as(r->doc, slug, path, buf_str(&text), catalog_get(), &f, e) < 0)
+		return -1;
+	if (add_if_there(r, ROLE_DRILL, f, 0, e) < 0)
+		return -1;
+	return add_if_there(r, ROLE_KNOCKOUT, f, 0, e);
+}
+
+static int add_other_drills(struct run *r, struct err *e)
+{
+	struct dirent **entries = NULL;
+	GUARD(mem) char *drills = mem_printf("%s/drills", r->dir);
+	int n = scandir(drills, &entries, real_folder, alphasort), result = 0;
+	if (n < 0 && errno != ENOENT)
+		return ERR(e, errno, "list '%s'", drills);
+	if (n > RUN_DRILLS_MAX)
+		result = ERR(e, 0, "'%s' holds more than %d drills", drills, RUN_DRILLS_MAX);
+	for (int i = 0; i < n; i++) {
+		if (result == 0)
+			result = add_drill_of(r, entries[i]->d_name, e);
+		free(entries[i]);
+	}
+	free(entries);
+	return result;
+}
+
 int run_load(struct run **ret, const char *dir, struct err *e)
 {
 	GUARD(mem) char *clean = mem_strdup(dir);
@@ -192,7 +249,7 @@ int run_load(struct run **ret, const char *dir, struct err *e)
 		    add_if_there(r, ROLE_KNOCKOUT, f, 0, e) < 0)
 			goto fail;
 	}
-	if (run_conclude(r, e) < 0)
+	if (add_other_drills(r, e) < 0 || run_conclude(r, e) < 0)
 		goto fail;
 	*ret = r;
 	return 0;

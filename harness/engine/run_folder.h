@@ -6,7 +6,8 @@
  *	  run.json       format, version, seed, rollback, chosen faults
  *	  scenario.json  the effective scenario: includes merged, variables given
  *	  plan.json      the resolved plan      host.json  kernel, cgroup mode, versions
- *	  control-a/ control-b/ drills/FAULT/ knockouts/FAULT/   one folder a drill
+ *	  control-a/ control-b/ drills/FAULT/ knockouts/FAULT/   one folder a drill; the latter two
+ *	                 with fault.json, the fault as text (plan_add_fault)
  *
  * Verdicts are never read back: they are judged anew from the journals.
  */
@@ -26,6 +27,8 @@ struct run_item {
 	const struct journal *journal;
 };
 
+enum { RUN_DRILLS_MAX = 1 << 20 }; /* folders below drills/ that are looked at */
+
 struct run_view {
 	const struct plan *plan;
 	const char *id; /* the folder's own name */
@@ -37,7 +40,8 @@ struct run_view {
 };
 
 struct run;
-/* Reads and judges. Exit 65 when it is not a run folder. */
+/* Reads and judges. Exit 65 when it is not a run folder. Drills of faults that the scenario does
+ * not have come last, sorted by their folders' names. */
 int run_load(struct run **ret, const char *dir, struct err *e);
 void run_free(struct run *r); /* NULL-safe */
 const struct run_view *run_view(const struct run *r);
@@ -47,6 +51,8 @@ char *run_label(enum drill_role role, const struct fault_plan *fault, char lette
 
 /* --- while the run is being made (engine/run.c) --- */
 
+/* The fault as text, for those who read or repeat the drill of this folder. */
+int fault_file_write(const char *dir, const struct fault_plan *fault, struct err *e);
 /* Takes the plan over; the folder must exist. */
 struct run *run_new(struct plan_doc *plan, const char *dir);
 /* Read the folder of a drill that has just ended and judge it (and, for a knock-out, the drill it

@@ -50,6 +50,11 @@ const char *param_phrase(const struct param_ctx *c, const struct param *row)
 	return arena_strdup(c->arena, buf_str(&b));
 }
 
+const char *param_key(const struct param_ctx *c, const struct json *value)
+{
+	return c->copies ? arena_strdup(c->arena, json_key(value)) : json_key(value);
+}
+
 /* --- variables --- */
 
 static bool is_variable_char(char c)
@@ -100,7 +105,7 @@ int param_text(const struct param_ctx *c, const struct json *value, const char *
 	GUARD_BUF struct buf out = { 0 };
 	assert(s != NULL);
 	if (c->vars == NULL || strstr(s, "{{") == NULL) {
-		*ret = s;
+		*ret = c->copies ? arena_strdup(c->arena, s) : s;
 		return 0;
 	}
 	for (const char *p; (p = strstr(s, "{{")) != NULL;) {
@@ -131,12 +136,14 @@ static int default_words(const struct param_ctx *c, const struct param *row, voi
 	struct err ours = { 0 };
 	struct strings words = { 0 };
 	char *text = arena_strdup(c->arena, row->def);
-	words.items = arena_alloc(c->arena, (strlen(text) + 2) * sizeof(char *));
+	if (row->type == PARAM_STRINGS)
+		words.items = arena_alloc(c->arena, (strlen(text) + 2) * sizeof(char *));
 	for (char *word = text, *comma; word != NULL; word = comma) {
 		comma = strchr(word, ',');
 		if (comma != NULL)
 			*comma++ = '\0';
-		words.items[words.count++] = word;
+		if (words.items != NULL)
+			words.items[words.count++] = word;
 		if (row->type == PARAM_FLAGS &&
 		    param_types[PARAM_FLAGS].from_text(c, row, word, field, &ours) < 0)
 			return -1;
@@ -195,7 +202,7 @@ static int decode_list(const struct param_ctx *c, const struct param *row, const
 		if (param_decode(c, row->sub, row->shorthand, v, item, NULL, e) < 0)
 			return -1;
 		if (row->type == PARAM_MAP)
-			*(const char **)(void *)item = json_key(v);
+			*(const char **)(void *)item = param_key(c, v);
 	}
 	return 0;
 }

@@ -98,12 +98,13 @@ struct param {
 
 /* {{name}} -> value. Names resolve in `vars`; unknown ones are errors; "{{{{" gives "{{". */
 struct param_ctx {
-	struct arena *arena; /* everything decoded lives here */
-	const struct json_doc
-		*doc;             /* the document that the values come from: outlives the result */
-	const char *dir;          /* PARAM_FILE is relative to this */
-	const struct pairs *vars; /* NULL: text is taken as it stands */
-	const struct strings *nodes;  /* PARAM_NODE must be one of these; NULL: not checked */
+	struct arena *arena;         /* everything decoded lives here */
+	const struct json_doc *doc;  /* the document that the values come from: outlives the result,
+					unless `copies` */
+	bool copies;                 /* the document ends first: its texts go into the arena */
+	const char *dir;             /* PARAM_FILE is relative to this */
+	const struct pairs *vars;    /* NULL: text is taken as it stands */
+	const struct strings *nodes; /* PARAM_NODE must be one of these; NULL: not checked */
 	const struct strings *linked; /* those with an address; NULL: not checked */
 	/* Told each PARAM_FILE and what it resolved to. May be NULL. */
 	void (*file_seen)(void *arg, const struct json *value, const char *path);
@@ -125,7 +126,8 @@ int param_decode_row(const struct param_ctx *c, const struct param *row, const s
 /* An error for the first key of `object` that neither `rows` nor `others` (may be NULL) name. */
 int param_check_keys(const struct param_ctx *c, const struct param *rows, const struct json *object,
 		     const char *const *others, struct err *e);
-/* The text of a string with its variables put in; lives in the arena or the document. */
+/* The text of a string with its variables put in; lives in the arena or the document. RAW rows
+ * point into the document even with `copies`. */
 int param_text(const struct param_ctx *c, const struct json *value, const char **ret,
 	       struct err *e);
 /* How a value of this row is written: "a duration such as \"250ms\", \"90s\" or \"5m\"". */

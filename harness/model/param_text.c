@@ -328,7 +328,7 @@ static int json_pairs(const struct param_ctx *c, const struct param *row, const 
 		if (json_string(v) == NULL)
 			return json_err(e, c->doc, v, "%s: \"%s\" is %s; write a string", row->name,
 					json_key(v), json_type_name(v));
-		pair->key = json_key(v);
+		pair->key = param_key(c, v);
 		if (param_text(c, v, &pair->value, e) < 0)
 			return -1;
 	}

@@ -25,5 +25,7 @@ const struct param *param_row(const struct param *rows, const char *name);
 /* "a", "b" or "c" */
 void param_join(struct buf *out, const char *const *names, size_t count, const char *last);
 size_t param_count(const char *const *names);
+/* A value's key, for as long as what is decoded. */
+const char *param_key(const struct param_ctx *c, const struct json *value);
 
 #endif

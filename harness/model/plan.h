@@ -127,6 +127,9 @@ enum plan_until {
 struct fault_plan {
 	const char *name;
 	const char *slug; /* unique, fit for a folder name */
+	/* Its JSON, which needs no other file and no variables: plan_add_fault() of it gives the
+	 * same fault. */
+	const char *text;
 	const struct kind *injector;
 	const void *inject; /* its decoded parameters */
 	const struct kind *trigger;
@@ -217,6 +220,15 @@ int plan_load(struct plan_doc **ret, const char *path, const struct catalog *cat
 	      const struct plan_options *options, struct err *e);
 void plan_free(struct plan_doc *d); /* NULL-safe */
 const struct plan *plan_get(const struct plan_doc *d);
+
+/* One more fault of the scenario's format, compiled against the plan. It lives as long as the plan
+ * and is none of plan->faults; its slug is unique among all. `origin` stands in front of
+ * "line:column" in errors (exit 65). Thousands may be added. */
+int plan_add_fault(struct plan_doc *d, const char *origin, const char *text,
+		   const struct catalog *catalog, const struct fault_plan **ret, struct err *e);
+/* The same for a fault that was added before and has left a folder of that name. */
+int plan_add_fault_as(struct plan_doc *d, const char *slug, const char *origin, const char *text,
+		      const struct catalog *catalog, const struct fault_plan **ret, struct err *e);
 
 const struct node_plan *plan_node(const struct plan *p, const char *name); /* NULL: none */
 /* The effective scenario as JSON text: includes merged, every variable given as a literal, the

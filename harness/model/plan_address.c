@@ -37,7 +37,7 @@ int plan_addresses(struct compile *c, const struct json *const *addresses, struc
 {
 	const struct plan *p = c->plan;
 	const struct node_plan *first = NULL;
-	c->linked.items = arena_alloc(c->ctx.arena, (p->node_count + 1) * sizeof(char *));
+	c->pd->linked.items = arena_alloc(c->ctx.arena, (p->node_count + 1) * sizeof(char *));
 	for (size_t i = 0; i < p->node_count; i++) {
 		const struct node_plan *n = &p->nodes[i];
 		if (!n->address.set)
@@ -53,8 +53,8 @@ int plan_addresses(struct compile *c, const struct json *const *addresses, struc
 						"have %s; give each its own address",
 						p->nodes[k].name, n->name,
 						text_of(c, ntohl(n->address.addr)));
-		c->linked.items[c->linked.count++] = n->name;
+		c->pd->linked.items[c->pd->linked.count++] = n->name;
 	}
-	c->ctx.linked = &c->linked;
+	c->ctx.linked = &c->pd->linked;
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The scenario once more, as one file that needs no other. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,13 +16,13 @@ static const char *file_at(const struct plan_doc *d, const struct json *v)
 }
 
 /* Names of files with the folder written out; a path that is gone stays as it was resolved. */
-static void write_file(struct buf *out, const char *path)
+static void write_file(struct buf *out, const char *path, bool with_vars)
 {
 	GUARD(mem) char *full = realpath(path, NULL);
 	GUARD_BUF struct buf literal = { 0 };
 	for (const char *p = full != NULL ? full : path; *p != '\0'; p++) {
 		buf_putc(&literal, *p);
-		if (p[0] != '{' || p[1] != '{')
+		if (!with_vars || p[0] != '{' || p[1] != '{')
 			continue;
 		buf_puts(&literal, "{{{"); /* not the beginning of a variable */
 		p++;
@@ -38,10 +39,25 @@ static void write_number(struct buf *out, const struct json *v)
 		buf_printf(out, "%.17g", json_number(v));
 }
 
-static void write_value(const struct plan_doc *d, struct buf *out, const struct json *v)
+/* `resolve` (may be NULL): put variables in. */
+static void write_string(const struct plan_doc *d, const struct param_ctx *resolve, struct buf *out,
+			 const struct json *v)
+{
+	const char *file = file_at(d, v), *text = json_string(v);
+	struct err ours = { 0 };
+	if (file != NULL) {
+		write_file(out, file, resolve == NULL);
+		return;
+	}
+	if (resolve != NULL && param_text(resolve, v, &text, &ours) < 0)
+		assert(false); /* it has been decoded before */
+	buf_json(out, text);
+}
+
+static void write_value(const struct plan_doc *d, const struct param_ctx *resolve, struct buf *out,
+			const struct json *v)
 {
 	bool object = json_type(v) == JSON_OBJECT;
-	const char *file = json_type(v) == JSON_STRING ? file_at(d, v) : NULL;
 	switch (json_type(v)) {
 	case JSON_NULL:
 		buf_puts(out, "null");
@@ -53,10 +69,7 @@ static void write_value(const struct plan_doc *d, struct buf *out, const struct 
 		write_number(out, v);
 		return;
 	case JSON_STRING:
-		if (file != NULL)
-			write_file(out, file);
-		else
-			buf_json(out, json_string(v));
+		write_string(d, resolve, out, v);
 		return;
 	default:
 		break;
@@ -68,9 +81,20 @@ static void write_value(const struct plan_doc *d, struct buf *out, const struct 
 			buf_json(out, json_key(m));
 			buf_putc(out, ':');
 		}
-		write_value(d, out, m);
+		write_value(d, resolve, out, m);
 	}
 	buf_putc(out, object ? '}' : ']');
+}
+
+const char *plan_fault_text(struct compile *c, const struct json *fault)
+{
+	GUARD_BUF struct buf b = { 0 };
+	struct param_ctx resolve = c->ctx;
+	struct arena *scratch = resolve.arena = arena_create();
+	resolve.copies = false;
+	write_value(c->pd, &resolve, &b, fault);
+	arena_destroy(scratch);
+	return arena_strdup(c->ctx.arena, buf_str(&b));
 }
 
 static void write_vars(const struct plan_doc *d, struct buf *out)
@@ -104,7 +128,7 @@ void plan_effective(const struct plan_doc *d, struct buf *out)
 		else if (strcmp(row->name, "vars") == 0)
 			write_vars(d, out);
 		else
-			write_value(d, out, v);
+			write_value(d, NULL, out, v);
 	}
 	buf_puts(out, "\n}\n");
 }

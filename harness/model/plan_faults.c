@@ -217,22 +217,7 @@ static int decode_until(struct compile *c, const struct json *value, const char 
 	return 0;
 }
 
-static const char *unique_slug(struct compile *c, const char *name, const struct fault_plan *others,
-			       size_t count)
-{
-	const char *base = plan_slug(c, name), *slug = base;
-	for (unsigned n = 2;; n++) {
-		size_t i = 0;
-		while (i < count && strcmp(others[i].slug, slug) != 0)
-			i++;
-		if (i == count)
-			return slug;
-		slug = arena_printf(c->ctx.arena, "%s-%u", base, n);
-	}
-}
-
-static int decode_fault(struct compile *c, const struct json *v, struct fault_plan *f,
-			struct err *e)
+int plan_decode_fault(struct compile *c, const struct json *v, struct fault_plan *f, struct err *e)
 {
 	struct fault_file file = { 0 };
 	if (param_decode(&c->ctx, plan_fault_rows, NULL, v, &file, NULL, e) < 0)
@@ -250,7 +235,10 @@ static int decode_fault(struct compile *c, const struct json *v, struct fault_pl
 	if (f->again && !f->in_rollback)
 		return json_err(e, c->ctx.doc, json_get(v, "again"),
 				"again: the fault strikes no step of the rollback; leave it out");
-	return decode_until(c, json_get(v, "until"), file.until, f, e);
+	if (decode_until(c, json_get(v, "until"), file.until, f, e) < 0)
+		return -1;
+	f->text = plan_fault_text(c, v);
+	return 0;
 }
 
 int plan_faults(struct compile *c, struct err *e)
@@ -264,10 +252,59 @@ int plan_faults(struct compile *c, struct err *e)
 	p->faults = arena_alloc(c->ctx.arena, json_size(list) * sizeof(*p->faults) + 1);
 	for (const struct json *v = json_first(list); v != NULL; v = json_next(v)) {
 		struct fault_plan *f = &p->faults[p->fault_count];
-		if (decode_fault(c, v, f, e) < 0)
+		if (plan_decode_fault(c, v, f, e) < 0)
 			return -1;
-		f->slug = unique_slug(c, f->name, p->faults, p->fault_count);
+		f->slug = plan_unique_slug(c, f->name);
 		p->fault_count++;
 	}
 	return plan_check_names(c, p->faults, sizeof(*p->faults), list, e);
+}
+
+static int add(struct compile *c, const char *slug, const struct json *v,
+	       const struct fault_plan **ret, struct err *e)
+{
+	struct fault_plan f = { 0 };
+	if (plan_decode_fault(c, v, &f, e) < 0)
+		return -1;
+	f.slug = slug != NULL ? plan_take_slug(c->pd, slug) : plan_unique_slug(c, f.name);
+	if (f.slug == NULL)
+		return json_err(e, c->ctx.doc, v, "another fault is called \"%s\" already", slug);
+	struct fault_plan *kept = arena_alloc(c->ctx.arena, sizeof(*kept));
+	*kept = f;
+	*ret = kept;
+	return 0;
+}
+
+int plan_add_fault_as(struct plan_doc *d, const char *slug, const char *origin, const char *text,
+		      const struct catalog *catalog, const struct fault_plan **ret, struct err *e)
+{
+	static const struct plan_options none;
+	struct json_doc *doc = NULL;
+	size_t files = d->file_count;
+	if (json_parse(&doc, origin, text, strlen(text), e) < 0)
+		return -1;
+	struct compile c = {
+		.pd = d,
+		.plan = &d->plan,
+		.ctx = { .arena = d->arena,
+			 .doc = doc,
+			 .copies = true,
+			 .dir = d->sources[0].dir,
+			 .nodes = &d->nodes,
+			 .linked = &d->linked,
+			 .file_seen = plan_note_file,
+			 .file_arg = d },
+		.catalog = catalog,
+		.options = &none,
+	};
+	int rc = add(&c, slug, json_root(doc), ret, e);
+	d->file_count = files; /* what was noted names values of this document */
+	json_doc_free(doc);
+	return rc;
+}
+
+int plan_add_fault(struct plan_doc *d, const char *origin, const char *text,
+		   const struct catalog *catalog, const struct fault_plan **ret, struct err *e)
+{
+	return plan_add_fault_as(d, NULL, origin, text, catalog, ret, e);
 }

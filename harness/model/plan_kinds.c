@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Injectors, triggers and probes by the key that names them. */
+#include <assert.h>
+
 #include "harness/model/plan_parts.h"
 
 static size_t kind_count(const struct kind *const *kinds)
@@ -12,10 +14,19 @@ static size_t kind_count(const struct kind *const *kinds)
 
 const char *const *plan_kind_names(struct compile *c, const struct kind *const *kinds)
 {
-	size_t count = kind_count(kinds);
+	struct plan_doc *pd = c->pd;
+	size_t slot = 0, count = kind_count(kinds);
+	while (slot < PLAN_KIND_LISTS && pd->kind_names[slot].kinds != NULL &&
+	       pd->kind_names[slot].kinds != kinds)
+		slot++;
+	assert(slot < PLAN_KIND_LISTS);
+	if (pd->kind_names[slot].kinds == kinds)
+		return pd->kind_names[slot].names;
 	const char **names = arena_alloc(c->ctx.arena, (count + 1) * sizeof(char *));
 	for (size_t i = 0; i < count; i++)
 		names[i] = kinds[i]->name;
+	pd->kind_names[slot].kinds = kinds;
+	pd->kind_names[slot].names = names;
 	return names;
 }
 

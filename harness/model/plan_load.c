@@ -214,7 +214,7 @@ static int include(struct compile *c, struct err *e)
 	return 0;
 }
 
-static void note_file(void *arg, const struct json *value, const char *path)
+void plan_note_file(void *arg, const struct json *value, const char *path)
 {
 	struct plan_doc *pd = arg;
 	if (pd->file_count == pd->file_cap) {
@@ -280,7 +280,7 @@ int plan_load(struct plan_doc **ret, const char *path, const struct catalog *cat
 	struct compile c = {
 		.pd = pd,
 		.plan = &pd->plan,
-		.ctx = { .arena = pd->arena, .file_seen = note_file, .file_arg = pd },
+		.ctx = { .arena = pd->arena, .file_seen = plan_note_file, .file_arg = pd },
 		.catalog = catalog,
 		.options = options != NULL ? options : &none,
 	};
@@ -299,6 +299,7 @@ void plan_free(struct plan_doc *d)
 	for (size_t i = 0; i < d->source_count; i++)
 		json_doc_free(d->sources[i].doc);
 	free(d->files);
+	free(d->slugs.items);
 	arena_destroy(d->arena);
 	free(d);
 }

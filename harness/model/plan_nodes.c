@@ -182,10 +182,10 @@ static int check_like(struct compile *c, const struct json *nodes, const struct 
 					json_type_name(like));
 		at = json_get(nodes, json_string(like));
 		if (at == NULL)
-			return json_err(
-				e, c->ctx.doc, like, "there is no node \"%s\"; %s",
-				json_string(like),
-				plan_suggest(c, json_string(like), c->nodes.items, c->nodes.count));
+			return json_err(e, c->ctx.doc, like, "there is no node \"%s\"; %s",
+					json_string(like),
+					plan_suggest(c, json_string(like), c->pd->nodes.items,
+						     c->pd->nodes.count));
 	}
 	return 0;
 }
@@ -334,7 +334,7 @@ static int name_nodes(struct compile *c, const struct json *nodes, struct err *e
 	if (json_size(nodes) > PLAN_NODES_MAX)
 		return json_err(e, c->ctx.doc, nodes, "nodes: %zu of them; at most %d are allowed",
 				json_size(nodes), PLAN_NODES_MAX);
-	c->nodes.items = arena_alloc(c->ctx.arena, (json_size(nodes) + 1) * sizeof(char *));
+	c->pd->nodes.items = arena_alloc(c->ctx.arena, (json_size(nodes) + 1) * sizeof(char *));
 	for (const struct json *v = json_first(nodes); v != NULL; v = json_next(v)) {
 		const char *name = json_key(v);
 		if (!plan_name_ok(name, PLAN_HOST_LETTERS, PLAN_NAME_MAX) || name[0] == '-')
@@ -347,9 +347,9 @@ static int name_nodes(struct compile *c, const struct json *nodes, struct err *e
 					json_type_name(v));
 		if (param_check_keys(&c->ctx, plan_node_rows, v, NULL, e) < 0)
 			return -1;
-		c->nodes.items[c->nodes.count++] = name;
+		c->pd->nodes.items[c->pd->nodes.count++] = name;
 	}
-	c->ctx.nodes = &c->nodes;
+	c->ctx.nodes = &c->pd->nodes;
 	return 0;
 }
 
@@ -360,7 +360,7 @@ int plan_nodes(struct compile *c, struct err *e)
 	const struct json *addresses[PLAN_NODES_MAX] = { NULL };
 	if (plan_top_needed(c, "nodes", &nodes, e) < 0 || name_nodes(c, nodes, e) < 0)
 		return -1;
-	p->nodes = arena_alloc(c->ctx.arena, c->nodes.count * sizeof(*p->nodes));
+	p->nodes = arena_alloc(c->ctx.arena, c->pd->nodes.count * sizeof(*p->nodes));
 	for (const struct json *v = json_first(nodes); v != NULL; v = json_next(v))
 		if (check_like(c, nodes, v, e) < 0)
 			return -1;

@@ -10,6 +10,7 @@
 enum {
 	PLAN_NAME_MAX = 63,  /* characters of a node's, a rollback's, a variable's name */
 	PLAN_FILES_MAX = 16, /* a scenario, its include, and files of variables */
+	PLAN_KIND_LISTS = 3, /* injectors, triggers, probes */
 };
 #define PLAN_TIMEOUT_DEFAULT "60s"
 #define PLAN_HOST_LETTERS    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
@@ -27,6 +28,16 @@ struct seen_file {
 	const char *path;
 };
 
+/* The slugs given so far, to tell at once whether one is taken. */
+struct slug {
+	const char *text; /* NULL: a free place */
+	unsigned next;    /* what to append next time it is asked for */
+};
+struct slugs {
+	struct slug *items; /* free() */
+	size_t count, cap;  /* cap: 0 or a power of two */
+};
+
 struct plan_doc {
 	struct arena *arena;
 	struct source
@@ -36,6 +47,12 @@ struct plan_doc {
 	struct pairs vars;
 	struct seen_file *files; /* free() */
 	size_t file_count, file_cap;
+	struct slugs slugs;           /* of faults */
+	struct strings nodes, linked; /* their names; those with an address */
+	struct {
+		const struct kind *const *kinds;
+		const char *const *names;
+	} kind_names[PLAN_KIND_LISTS];
 	struct plan plan;
 };
 
@@ -45,11 +62,12 @@ struct compile {
 	struct param_ctx ctx; /* of the top-level field that is being compiled */
 	const struct catalog *catalog;
 	const struct plan_options *options;
-	struct strings nodes, linked;
 	int64_t timeout; /* defaults.timeout */
 };
 
 /* --- plan_load.c --- */
+/* For struct param_ctx.file_seen; `arg` is the plan_doc. */
+void plan_note_file(void *arg, const struct json *value, const char *path);
 /* Reads one more file. `at` (may be NULL) is the value that names it, for the error. */
 int plan_read_file(struct compile *c, const char *path, const struct json *at, struct source **ret,
 		   struct err *e);
@@ -119,6 +137,17 @@ int plan_state(struct compile *c, struct err *e);
 extern const struct param plan_fault_rows[];
 extern const struct param plan_at_rows[];
 int plan_faults(struct compile *c, struct err *e);
+int plan_decode_fault(struct compile *c, const struct json *v, struct fault_plan *f, struct err *e);
+
+/* --- plan_slugs.c --- */
+/* Made of a name; "-2" and so on follow when it is taken. In the arena. */
+const char *plan_unique_slug(struct compile *c, const char *name);
+/* This very one; NULL: it is taken. */
+const char *plan_take_slug(struct plan_doc *pd, const char *slug);
+
+/* --- plan_effective.c --- */
+/* A fault that has been decoded, as one line that needs no other file; in the arena. */
+const char *plan_fault_text(struct compile *c, const struct json *fault);
 
 /* --- plan_top.c --- */
 struct plan_top {

@@ -87,10 +87,10 @@ static int check_nodes(struct compile *c, const struct json *state, struct err *
 	const struct strings *on = &c->plan->state.nodes;
 	for (size_t i = 0; i < on->count; i++) {
 		if (plan_node(c->plan, on->items[i]) == NULL)
-			return json_err(
-				e, c->ctx.doc, word_at(json_get(state, "on"), i),
-				"there is no node \"%s\"; %s", on->items[i],
-				plan_suggest(c, on->items[i], c->nodes.items, c->nodes.count));
+			return json_err(e, c->ctx.doc, word_at(json_get(state, "on"), i),
+					"there is no node \"%s\"; %s", on->items[i],
+					plan_suggest(c, on->items[i], c->pd->nodes.items,
+						     c->pd->nodes.count));
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(on->items[k], on->items[i]) == 0)
 				return json_err(e, c->ctx.doc, word_at(json_get(state, "on"), i),
@@ -143,6 +143,6 @@ int plan_state(struct compile *c, struct err *e)
 			return -1;
 	}
 	if (s->nodes.count == 0)
-		s->nodes = c->nodes;
+		s->nodes = c->pd->nodes;
 	return 0;
 }
