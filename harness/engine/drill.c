@@ -13,14 +13,16 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
+#include "harness/engine/branch.h"
 #include "harness/engine/drill_private.h"
 #include "harness/engine/health.h"
+#include "harness/engine/recorder.h"
 #include "harness/engine/strike.h"
 
 /* How a phase of the drill ended. Negative: stopped, or our own trouble (in err). */
 enum { DRILL_END = 0, DRILL_GO_ON = 1 };
 
-static void begin_journal(struct drill *d)
+void drill_journal_begin(struct drill *d)
 {
 	const struct drill_spec *s = d->spec;
 	char started[32];
@@ -57,12 +59,12 @@ static int prepare(struct drill *d, struct err *e)
 		return DRILL_END;
 	if (health_quiet(d->health, e) < 0 || drill_capture(d, "before", e) < 0)
 		return -1;
-	if (strike_create(&d->strike, d, e) < 0)
+	if (strike_create(&d->strike, d, e) < 0 || recorder_create(&d->recorder, d, e) < 0)
 		return -1;
 	return DRILL_GO_ON;
 }
 
-static void detect(struct drill *d, enum rollback_when by, const char *why)
+void drill_detect(struct drill *d, enum rollback_when by, const char *why)
 {
 	static const char *const names[] = {
 #define X(id, name) name,
@@ -79,14 +81,23 @@ void drill_steady_lost(struct drill *d, const char *why)
 {
 	/* During a rollback it is what the rollback is there to mend. */
 	if (d->patching)
-		detect(d, WHEN_STEADY_LOST, why);
+		drill_detect(d, WHEN_STEADY_LOST, why);
+}
+
+/* A workflow that is held for copies would fail its probes by that alone. */
+static int watch_health(struct drill *d, struct err *e)
+{
+	const struct record_spec *r = d->spec->record;
+	if (r != NULL && r->offer_fd >= 0)
+		return health_quiet(d->health, e);
+	return health_phase(d->health, PROBE_DURING, e);
 }
 
 /* The patch, its goal, and whether steady state holds behind it. */
 static int patch(struct drill *d, struct err *e)
 {
 	char why[ERR_WHY_MAX] = "";
-	if (health_phase(d->health, PROBE_DURING, e) < 0)
+	if (watch_health(d, e) < 0)
 		return -1;
 	journal_put(d->journal, EVENT_PATCH_BEGIN);
 	d->patching = true;
@@ -99,7 +110,7 @@ static int patch(struct drill *d, struct err *e)
 	journal_put(d->journal, EVENT_PATCH_END, F_BOOL("ok", ok == STEPS_OK),
 		    F_STR("why", ok == STEPS_OK ? NULL : why));
 	if (ok == STEPS_FAILED)
-		detect(d, WHEN_STEP_FAILED, why);
+		drill_detect(d, WHEN_STEP_FAILED, why);
 	if (d->detected)
 		return DRILL_GO_ON;
 
@@ -110,12 +121,12 @@ static int patch(struct drill *d, struct err *e)
 	journal_put(d->journal, EVENT_GOAL, F_BOOL("ok", goal == 1), F_STR("probe", probe),
 		    F_STR("why", goal == 1 ? NULL : why));
 	if (goal == 0)
-		detect(d, WHEN_GOAL_MISSED, why);
+		drill_detect(d, WHEN_GOAL_MISSED, why);
 	return DRILL_GO_ON;
 }
 
 /* How long a patched system may take to hold steady state before that counts as lost. */
-static int64_t patience(const struct plan *p)
+int64_t drill_patience(const struct plan *p)
 {
 	int64_t most = 0;
 	for (size_t i = 0; i < p->steady_count; i++) {
@@ -126,7 +137,7 @@ static int64_t patience(const struct plan *p)
 	return 2 * p->window.settle + most;
 }
 
-static void journal_healthy(struct drill *d, int64_t since)
+void drill_journal_healthy(struct drill *d, int64_t since)
 {
 	journal_put(d->journal, EVENT_HEALTHY, F_INT("since", journal_time(d->journal, since)),
 		    F_INT("settle", d->plan->window.settle),
@@ -147,12 +158,12 @@ static int patched(struct drill *d, struct err *e)
 	const char *why = NULL;
 	if (health_phase(d->health, PROBE_AFTER, e) < 0)
 		return -1;
-	int holds = health_wait(d->health, d->plan->window.settle, clock_now() + patience(d->plan),
-				&since, &why, e);
+	int holds = health_wait(d->health, d->plan->window.settle,
+				clock_now() + drill_patience(d->plan), &since, &why, e);
 	if (holds < 0)
 		return -1;
 	if (holds == 0) {
-		detect(d, WHEN_STEADY_LOST, why);
+		drill_detect(d, WHEN_STEADY_LOST, why);
 		if (d->detected)
 			return DRILL_GO_ON;
 	}
@@ -160,18 +171,37 @@ static int patched(struct drill *d, struct err *e)
 	if (!clean) {
 		if (holds == 0)
 			journal_put(d->journal, EVENT_NOT_HEALTHY, F_STR("why", why),
-				    F_INT("waited", patience(d->plan)));
+				    F_INT("waited", drill_patience(d->plan)));
 		strike_moment(d->strike, STRIKE_DRILL_END);
 		journal_put(d->journal, EVENT_NO_ROLLBACK, F_STR("why", "nothing called for it"));
 		if (holds == 1)
-			journal_healthy(d, since);
+			drill_journal_healthy(d, since);
 	}
 	if (health_quiet(d->health, e) < 0 || drill_capture(d, "patched", e) < 0)
 		return -1;
 	return clean ? DRILL_GO_ON : DRILL_END;
 }
 
-static int roll_back(struct drill *d, struct err *e)
+/* Its steps, to the end or to the first that fails. */
+static int rollback_steps(struct drill *d, char *why, struct err *e)
+{
+	int ok = drill_steps(d, true, NULL, why, e);
+	if (ok < 0)
+		return -1;
+	journal_put(d->journal, EVENT_ROLLBACK_END, F_BOOL("ok", ok == STEPS_OK),
+		    F_STR("why", ok == STEPS_OK ? NULL : why));
+	strike_moment(d->strike, STRIKE_ROLLBACK_END);
+	return ok;
+}
+
+int drill_roll_back_again(struct drill *d, const char *why, struct err *e)
+{
+	char again[ERR_WHY_MAX] = "";
+	journal_put(d->journal, EVENT_ROLLBACK_AGAIN, F_STR("why", why));
+	return rollback_steps(d, again, e) < 0 ? -1 : 0;
+}
+
+int drill_roll_back(struct drill *d, struct err *e)
 {
 	char why[ERR_WHY_MAX] = "";
 	strike_moment(d->strike, STRIKE_ROLLBACK);
@@ -180,21 +210,19 @@ static int roll_back(struct drill *d, struct err *e)
 		journal_put(d->journal, EVENT_ROLLBACK_SKIPPED, F_STR("why", "the knock-out"));
 		return 0;
 	}
-	if (health_phase(d->health, PROBE_DURING, e) < 0)
+	if (watch_health(d, e) < 0)
 		return -1;
 	journal_put(d->journal, EVENT_ROLLBACK_BEGIN,
 		    F_STR("rollback", d->plan->rollbacks[d->plan->rollback].name),
 		    F_BOOL("clean", !d->detected));
-	int ok = drill_steps(d, true, NULL, why, e);
-	if (ok < 0)
-		return -1;
-	journal_put(d->journal, EVENT_ROLLBACK_END, F_BOOL("ok", ok == STEPS_OK),
-		    F_STR("why", ok == STEPS_OK ? NULL : why));
-	strike_moment(d->strike, STRIKE_ROLLBACK_END);
-	return 0;
+	int ok = rollback_steps(d, why, e);
+	const struct fault_plan *fault = d->spec->fault;
+	if (ok == STEPS_FAILED && fault != NULL && fault->again && strike_applied(d->strike))
+		return drill_roll_back_again(d, why, e);
+	return ok < 0 ? -1 : 0;
 }
 
-static int recover(struct drill *d, struct err *e)
+int drill_recover(struct drill *d, struct err *e)
 {
 	int64_t since, begin = clock_now();
 	const char *why = NULL;
@@ -205,7 +233,7 @@ static int recover(struct drill *d, struct err *e)
 	if (healthy < 0)
 		return -1;
 	if (healthy == 1)
-		journal_healthy(d, since);
+		drill_journal_healthy(d, since);
 	else
 		journal_put(d->journal, EVENT_NOT_HEALTHY, F_STR("why", why),
 			    F_INT("waited", clock_now() - begin));
@@ -217,6 +245,8 @@ static int recover(struct drill *d, struct err *e)
 
 static int play(struct drill *d, struct err *e)
 {
+	if (d->spec->branch != NULL)
+		return branch_play(d, e);
 	int next = prepare(d, e);
 	if (next <= 0)
 		return next;
@@ -227,9 +257,9 @@ static int play(struct drill *d, struct err *e)
 		if (next <= 0)
 			return next;
 	}
-	if (roll_back(d, e) < 0)
+	if (drill_roll_back(d, e) < 0)
 		return -1;
-	return recover(d, e);
+	return drill_recover(d, e);
 }
 
 static void stop_signal(void *arg, int signo)
@@ -280,6 +310,7 @@ static int tear_down(struct drill *d, struct err *e)
 	strike_moment(d->strike, STRIKE_DRILL_END);
 	health_destroy(d->health);
 	strike_destroy(d->strike);
+	recorder_destroy(d->recorder);
 	drill_nodes_down(d);
 	output_set_destroy(d->outputs);
 	journal_put(d->journal, EVENT_TEARDOWN, F_INT("took", clock_now() - begin),
@@ -293,8 +324,9 @@ int drill_run(const struct drill_spec *spec, struct err *e)
 	int result = set_up(&d, e);
 	if (result == 0) {
 		struct err trouble = { 0 };
-		begin_journal(&d);
-		if (play(&d, &trouble) < 0 && !d.stopped)
+		drill_journal_begin(&d);
+		if ((play(&d, &trouble) < 0 || recorder_end(d.recorder, &trouble) < 0) &&
+		    !d.stopped)
 			journal_put(d.journal, EVENT_HARNESS_ERROR, F_STR("why", trouble.why),
 				    F_STR("where", trouble.where));
 		result = tear_down(&d, e);

@@ -12,6 +12,9 @@
 #include "harness/sandbox/image.h"
 #include "harness/sandbox/owner.h"
 
+struct record_spec; /* recorder.h */
+struct branch_spec; /* branch.h */
+
 struct drill_spec {
 	const struct plan *plan;
 	const struct fault_plan *fault; /* NULL: a control */
@@ -21,8 +24,10 @@ struct drill_spec {
 	struct owner *owner;
 	const struct image *roots; /* one a node of the plan */
 	const char *seed;
-	const char *host_json; /* what host.json holds */
-	int live_fd;           /* journal lines are copied there; -1: none */
+	const char *host_json;            /* what host.json holds */
+	int live_fd;                      /* journal lines are copied there; -1: none */
+	const struct record_spec *record; /* NULL: record no points */
+	const struct branch_spec *branch; /* NULL: from the start of the workflow */
 };
 
 /* Runs in the calling process, which ends up in a network namespace of its own: fork first.

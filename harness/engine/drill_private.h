@@ -35,6 +35,7 @@ struct drill_service {
 enum { DRILL_SERVICES_MAX = 128 };
 
 struct health;
+struct recorder;
 struct strike;
 
 struct drill {
@@ -48,7 +49,8 @@ struct drill {
 	struct drill_service *services;
 	size_t service_count;
 	struct health *health;
-	struct strike *strike; /* NULL: a control */
+	struct strike *strike;     /* NULL: a control, or a branch behind its strike */
+	struct recorder *recorder; /* NULL: none */
 
 	/* The step that runs now. */
 	const struct step_plan *step;
@@ -86,6 +88,16 @@ int drill_steps(struct drill *d, bool in_rollback, const bool *stop_early, char 
 
 /* drill.c: steady state is lost beyond its tolerance. */
 void drill_steady_lost(struct drill *d, const char *why);
+/* Something calls for a rollback; only the first counts. */
+void drill_detect(struct drill *d, enum rollback_when by, const char *why);
+void drill_journal_begin(struct drill *d);
+void drill_journal_healthy(struct drill *d, int64_t since);
+/* How long a system at rest may take to hold steady state before that counts as lost; ns. */
+int64_t drill_patience(const struct plan *p);
+int drill_roll_back(struct drill *d, struct err *e);
+/* The rollback that runs now was struck and failed: once more. */
+int drill_roll_back_again(struct drill *d, const char *why, struct err *e);
+int drill_recover(struct drill *d, struct err *e);
 
 /* drill_state.c */
 int drill_capture(struct drill *d, const char *phase, struct err *e);

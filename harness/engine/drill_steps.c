@@ -11,6 +11,7 @@
 #include "harness/base/mem.h"
 #include "harness/engine/ask.h"
 #include "harness/engine/drill_private.h"
+#include "harness/engine/recorder.h"
 #include "harness/engine/strike.h"
 #include "harness/sandbox/process.h"
 
@@ -106,7 +107,8 @@ static int spawn(struct drill *d, const struct step_plan *step, int out_fd, stru
 		.user = step->user,
 		.out_fd = out_fd,
 		.err_fd = -1,
-		.filter = strike_filter(d->strike),
+		.filter = d->recorder != NULL ? recorder_filter(d->recorder)
+					      : strike_filter(d->strike),
 	};
 	return drill_spawn(drill_node(d, step->node)->node, &command, &spec, ended, run, ret, e);
 }
@@ -120,7 +122,14 @@ struct step_end {
 static int wait_for(struct drill *d, const struct step_plan *step, struct step_end *end,
 		    struct err *e)
 {
-	int got = loop_wait(d->loop, &end->run.done, clock_now() + step->timeout, e);
+	/* The time for which we hold the workflow ourselves is not the step's. */
+	int64_t until = clock_now() + step->timeout, held = recorder_held(d->recorder), more;
+	int got = loop_wait(d->loop, &end->run.done, until, e);
+	while (got == 0 && (more = recorder_held(d->recorder) - held) > 0) {
+		held += more;
+		until += more;
+		got = loop_wait(d->loop, &end->run.done, until, e);
+	}
 	if (got == 0) {
 		end->timed_out = true;
 		got = end_tree(d, &end->run, e);
@@ -139,7 +148,8 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 		return -1;
 	d->step = step;
 	d->runner = 0;
-	if (strike_enter(d->strike, in_rollback, (int)index, e) < 0)
+	if (strike_enter(d->strike, in_rollback, (int)index, e) < 0 ||
+	    recorder_enter(d->recorder, in_rollback, index, e) < 0)
 		return -1;
 
 	struct proc *proc = NULL;
@@ -155,7 +165,8 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 	} else {
 		end->started = true;
 		d->runner = proc_pid(proc);
-		result = strike_started(d->strike, proc, e);
+		result = d->recorder != NULL ? recorder_started(d->recorder, proc, e)
+					     : strike_started(d->strike, proc, e);
 		guard_fd(&out_fd);
 		out_fd = -1;
 		if (result == 0)
@@ -164,6 +175,8 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 	d->runner = 0;
 	if (result == 0)
 		result = strike_leave(d->strike, e);
+	if (recorder_leave(d->recorder, e) < 0)
+		result = -1;
 	d->step = NULL;
 	output_drain(end->out);
 	proc_free(proc);

@@ -13,6 +13,7 @@
 struct journal_file {
 	int fd, live_fd;
 	int64_t start, events;
+	int64_t paused; /* since when; 0: it runs */
 	struct err failure;
 	struct buf line;
 };
@@ -30,10 +31,35 @@ int journal_create(struct journal_file **ret, const char *path, int live_fd, str
 	return 0;
 }
 
+static int64_t now(const struct journal_file *j)
+{
+	return (j->paused != 0 ? j->paused : clock_now()) - j->start;
+}
+
+void journal_pause(struct journal_file *j)
+{
+	j->paused = clock_now();
+}
+
+void journal_go_on(struct journal_file *j)
+{
+	j->start += clock_now() - j->paused;
+	j->paused = 0;
+}
+
+void journal_continue(struct journal_file *j, const char *lines, size_t len, int64_t t)
+{
+	if (!err_is_set(&j->failure))
+		(void)io_write_all(j->fd, lines, len, &j->failure);
+	for (size_t i = 0; i < len; i++)
+		j->events += lines[i] == '\n';
+	j->start = clock_now() - t;
+}
+
 void journal_write(struct journal_file *j, enum event_kind k, const struct field *fields)
 {
 	buf_clear(&j->line);
-	event_encode(&j->line, clock_now() - j->start, k, fields);
+	event_encode(&j->line, now(j), k, fields);
 	/* One write a line: a line is in the file whole, or (after a kill) torn at its end. */
 	if (!err_is_set(&j->failure))
 		(void)io_write_all(j->fd, j->line.data, j->line.len, &j->failure);

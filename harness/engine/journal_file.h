@@ -19,6 +19,12 @@ void journal_write(struct journal_file *j, enum event_kind k, const struct field
 	journal_write((j), (kind), (const struct field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
 int64_t journal_time(const struct journal_file *j, int64_t monotonic_ns); /* to journal time */
 int64_t journal_events(const struct journal_file *j);
+/* Between the two the journal's time stands still: while the harness holds the workflow for its own
+ * ends. They do not nest. */
+void journal_pause(struct journal_file *j);
+void journal_go_on(struct journal_file *j);
+/* Lines of another journal become this one's, and its time is `t` now. */
+void journal_continue(struct journal_file *j, const char *lines, size_t len, int64_t t);
 /* fsync and close; -1 when any line was lost. Frees. NULL-safe. */
 int journal_close(struct journal_file *j, struct err *e);
 

@@ -240,6 +240,11 @@ int strike_leave(struct strike *s, struct err *e)
 	return 0;
 }
 
+bool strike_applied(const struct strike *s)
+{
+	return s != NULL && s->applied;
+}
+
 void strike_moment(struct strike *s, enum strike_moment m)
 {
 	if (s == NULL)

@@ -26,6 +26,8 @@ const struct filter *strike_filter(struct strike *s);
 int strike_started(struct strike *s, struct proc *step, struct err *e);
 int strike_leave(struct strike *s, struct err *e);
 
+bool strike_applied(const struct strike *s);
+
 enum strike_moment { STRIKE_PATCH_END, STRIKE_ROLLBACK, STRIKE_ROLLBACK_END, STRIKE_DRILL_END };
 /* Undo what is due by then (the fault's `until`); everything still on at DRILL_END. An undo that
  * cannot be verified is journalled as such; it never stops the drill. */

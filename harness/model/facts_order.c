@@ -190,7 +190,7 @@ static void check_states(struct arena *arena, struct facts *f)
 		seen[ev->kind] = true;
 		patch |= ev->kind == EVENT_PATCH_BEGIN;
 		verdict_on_health |= ev->kind == EVENT_HEALTHY || ev->kind == EVENT_NOT_HEALTHY ||
-				     ev->kind == EVENT_HEALTH_UNASKED;
+				     ev->kind == EVENT_ROLLBACK_SKIPPED;
 		if (ev->kind != EVENT_STATE_CAPTURED)
 			continue;
 		const char *phase = facts_text(ev, "phase"), *node = facts_text(ev, "node");

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/engine/recorder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness/base/clock.h"
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
+#include "harness/engine/drill_private.h"
+#include "harness/engine/live_set.h"
+#include "harness/engine/offer.h"
+#include "harness/sandbox/pointwatch.h"
+#include "harness/sandbox/upper.h"
+
+enum { POINTS_MAX = 200 * 1000, PREFIX_MAX = 64 << 20 /* bytes */ };
+
+#define KEY_STEP_START "step starts"
+#define KEY_STEP_END   "step ends"
+
+struct recorder {
+	struct drill *drill;
+	const struct record_spec *spec;
+	struct point_watch **watches; /* one a node; NULL until one of its steps runs */
+	struct upper_cache **caches;
+	struct point_watch *current; /* of the step that runs */
+	bool in_rollback;
+	size_t step;
+	FILE *out;
+	size_t count;
+	int64_t held;
+	uint64_t *seen; /* hashes of the states met, when there is no list of wanted points */
+	size_t seen_count;
+	struct err trouble; /* met inside a callback; told at the step's end */
+};
+
+uint64_t point_hash(bool in_rollback, size_t step, const char *key)
+{
+	char digest[HASH_TEXT];
+	GUARD(mem) char *text = mem_printf("%d/%zu/%s", in_rollback ? 1 : 0, step, key);
+	hash_text(text, strlen(text), digest);
+	digest[16] = '\0';
+	return strtoull(digest, NULL, 16);
+}
+
+/* One name for what all nodes have written, and for the processes that live on without the step. */
+static int name_state(struct recorder *r, char ret[HASH_TEXT], size_t *ret_live, uint64_t *bytes,
+		      struct err *e)
+{
+	struct drill *d = r->drill;
+	GUARD_BUF struct buf all = { 0 };
+	*bytes = 0;
+	*ret_live = 0;
+	for (size_t i = 0; i < d->plan->node_count; i++) {
+		char one[HASH_TEXT];
+		struct upper_size size;
+		if (upper_digest(d->nodes[i].node, r->caches[i], one, &size, e) < 0)
+			return -1;
+		*bytes += size.bytes;
+		buf_printf(&all, "%s\n", one);
+		if (live_set(d, i, &all, ret_live, e) < 0)
+			return -1;
+	}
+	hash_text(buf_str(&all), all.len, ret);
+	return 0;
+}
+
+static bool is_wanted(struct recorder *r, const char *key, const char *state)
+{
+	uint64_t h;
+	if (r->spec->wanted != NULL) {
+		h = point_hash(r->in_rollback, r->step, key);
+		size_t lo = 0, hi = r->spec->wanted_count;
+		while (lo < hi) {
+			size_t mid = lo + (hi - lo) / 2;
+			if (r->spec->wanted[mid] < h)
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+		return lo < r->spec->wanted_count && r->spec->wanted[lo] == h;
+	}
+	char head[17];
+	(void)snprintf(head, sizeof(head), "%.16s", state);
+	h = strtoull(head, NULL, 16);
+	for (size_t i = 0; i < r->seen_count; i++)
+		if (r->seen[i] == h)
+			return false;
+	r->seen = mem_grow(r->seen, r->seen_count + 1, sizeof(*r->seen));
+	r->seen[r->seen_count++] = h;
+	return true;
+}
+
+static int exchange(struct recorder *r, const struct offer *o, struct offer_reply *reply,
+		    struct err *e)
+{
+	if (send(r->spec->offer_fd, o, sizeof(*o), MSG_NOSIGNAL) != (ssize_t)sizeof(*o))
+		return ERR(e, errno, "offer a point");
+	if (reply == NULL)
+		return 0;
+	struct pollfd p = { .fd = r->spec->offer_fd, .events = POLLIN };
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+	if (recv(r->spec->offer_fd, reply, sizeof(*reply), 0) != (ssize_t)sizeof(*reply))
+		return ERR(e, errno, "wait for the reply to an offered point");
+	return 0;
+}
+
+static int copy_nodes(struct recorder *r, const char *dir, struct err *e)
+{
+	struct drill *d = r->drill;
+	for (size_t i = 0; i < d->plan->node_count; i++) {
+		GUARD(mem) char *to = mem_printf("%s/%s", dir, d->nodes[i].plan->name);
+		if (mkdir(to, 0700) < 0)
+			return ERR(e, errno, "make '%s'", to);
+		if (upper_copy(d->nodes[i].node, to, e) < 0)
+			return err_prefix(e, "copy the state of node '%s'", d->nodes[i].plan->name);
+	}
+	return 0;
+}
+
+/* The journal so far but for its first line, which is the recording's own. */
+static int copy_journal(struct recorder *r, const char *dir, struct err *e)
+{
+	GUARD_BUF struct buf text = { 0 };
+	GUARD(mem) char *from = mem_printf("%s/journal.jsonl", r->drill->spec->dir);
+	GUARD(mem) char *to = mem_printf("%s/" PREFIX_FILE, dir);
+	if (io_read_file(AT_FDCWD, from, PREFIX_MAX, &text, e) < 0)
+		return -1;
+	const char *nl = memchr(buf_str(&text), '\n', text.len);
+	if (nl == NULL)
+		return ERR(e, 0, "the recording's journal has no line yet");
+	size_t skip = (size_t)(nl - buf_str(&text)) + 1;
+	GUARD(fd) int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return ERR(e, errno, "create '%s'", to);
+	return io_write_all(fd, buf_str(&text) + skip, text.len - skip, e);
+}
+
+static int take(struct recorder *r, const char *dir, struct offer *o, struct err *e)
+{
+	char again[HASH_TEXT];
+	size_t live;
+	o->kind = OFFER_TAKEN;
+	if (copy_nodes(r, dir, e) < 0 || copy_journal(r, dir, e) < 0 ||
+	    name_state(r, again, &live, &o->bytes, e) < 0)
+		return -1;
+	/* Processes that run beside the held one may have written into the copy. */
+	o->ok = strcmp(again, o->state) == 0;
+	if (!o->ok)
+		(void)snprintf(o->why, sizeof(o->why), "another process wrote while it was copied");
+	return 0;
+}
+
+static int offer(struct recorder *r, struct offer *o, struct err *e)
+{
+	struct offer_reply reply;
+	int64_t begin = clock_now();
+	o->t = journal_time(r->drill->journal, begin);
+	journal_pause(r->drill->journal);
+	int result = exchange(r, o, &reply, e);
+	if (result == 0 && reply.take) {
+		result = take(r, reply.dir, o, e);
+		if (result == 0)
+			result = exchange(r, o, NULL, e);
+	}
+	journal_go_on(r->drill->journal);
+	r->held += clock_now() - begin;
+	return result;
+}
+
+static int write_point(struct recorder *r, const struct offer *o, size_t live, struct err *e)
+{
+	GUARD_BUF struct buf line = { 0 };
+	const struct step_plan *step = drill_step(r->drill->plan, r->in_rollback, r->step);
+	buf_printf(&line, "{\"n\":%u,\"section\":\"%s\",\"index\":%zu,\"step\":", o->n,
+		   r->in_rollback ? "rollback" : "patch", r->step);
+	buf_json(&line, step->name);
+	buf_puts(&line, ",\"key\":");
+	buf_json(&line, o->key);
+	buf_puts(&line, ",\"detail\":");
+	buf_json(&line, o->detail);
+	buf_printf(&line, ",\"state\":\"%s\",\"live\":%zu}\n", o->state, live);
+	if (fwrite(line.data, 1, line.len, r->out) != line.len)
+		return ERR(e, errno, "write " POINTS_FILE);
+	return 0;
+}
+
+static int record(struct recorder *r, const char *key, const char *detail, struct err *e)
+{
+	struct offer o = { .kind = OFFER_POINT,
+			   .n = (uint32_t)r->count,
+			   .step = (uint32_t)r->step,
+			   .in_rollback = r->in_rollback };
+	size_t live;
+	if (r->count >= POINTS_MAX)
+		return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
+			      "the workflow meets more than %d points; narrow it by --points "
+			      "programs or --in patch",
+			      POINTS_MAX);
+	(void)snprintf(o.key, sizeof(o.key), "%s", key);
+	(void)snprintf(o.detail, sizeof(o.detail), "%s", detail);
+	int64_t begin = clock_now();
+	if (name_state(r, o.state, &live, &o.bytes, e) < 0)
+		return -1;
+	r->held += clock_now() - begin;
+	r->count++;
+	if (write_point(r, &o, live, e) < 0)
+		return -1;
+	if (r->spec->offer_fd >= 0 && is_wanted(r, key, o.state))
+		return offer(r, &o, e);
+	return 0;
+}
+
+static void stop(struct recorder *r)
+{
+	point_watch_tell(r->current, false);
+	loop_stop(r->drill->loop, r->trouble.why);
+}
+
+static bool on_point(void *arg, const struct point_event *ev)
+{
+	struct recorder *r = arg;
+	if (err_is_set(&r->trouble))
+		return false;
+	if (record(r, ev->key, ev->detail, &r->trouble) < 0)
+		stop(r);
+	return false;
+}
+
+int recorder_create(struct recorder **ret, struct drill *d, struct err *e)
+{
+	const struct record_spec *spec = d->spec->record;
+	if (spec == NULL)
+		return 0;
+	struct recorder *r = mem_alloc(sizeof(*r));
+	*ret = r; /* the drill destroys it, however far this gets */
+	r->drill = d;
+	r->spec = spec;
+	r->watches = mem_array(d->plan->node_count, sizeof(struct point_watch *));
+	r->caches = mem_array(d->plan->node_count, sizeof(struct upper_cache *));
+	for (size_t i = 0; i < d->plan->node_count; i++)
+		r->caches[i] = upper_cache_create();
+	GUARD(mem) char *path = mem_printf("%s/" POINTS_FILE, d->spec->dir);
+	r->out = fopen(path, "wxe");
+	return r->out == NULL ? ERR(e, errno, "create '%s'", path) : 0;
+}
+
+void recorder_destroy(struct recorder *r)
+{
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->drill->plan->node_count; i++) {
+		point_watch_destroy(r->watches[i]);
+		upper_cache_destroy(r->caches[i]);
+	}
+	if (r->out != NULL)
+		(void)fclose(r->out);
+	free(r->watches);
+	free(r->caches);
+	free(r->seen);
+	free(r);
+}
+
+static bool records(const struct recorder *r, bool in_rollback)
+{
+	return in_rollback ? r->spec->in_rollback : r->spec->in_patch;
+}
+
+int recorder_enter(struct recorder *r, bool in_rollback, size_t index, struct err *e)
+{
+	if (r == NULL || !records(r, in_rollback))
+		return 0;
+	struct drill *d = r->drill;
+	const struct step_plan *step = drill_step(d->plan, in_rollback, index);
+	struct drill_node *at = drill_node(d, step->node);
+	struct point_watch **w = &r->watches[at - d->nodes];
+	r->in_rollback = in_rollback;
+	r->step = index;
+	if (r->spec->steps && record(r, KEY_STEP_START, KEY_STEP_START, e) < 0)
+		return -1;
+	if (r->spec->kinds == 0)
+		return 0;
+	if (*w == NULL &&
+	    point_watch_create(w, d->loop, at->node, r->spec->kinds, on_point, r, e) < 0)
+		return -1;
+	r->current = *w;
+	return point_watch_enter(*w, e);
+}
+
+const struct filter *recorder_filter(struct recorder *r)
+{
+	return r == NULL || r->current == NULL ? NULL : point_watch_filter(r->current);
+}
+
+int recorder_started(struct recorder *r, struct proc *step, struct err *e)
+{
+	return r == NULL || r->current == NULL ? 0 : point_watch_started(r->current, step, e);
+}
+
+int recorder_leave(struct recorder *r, struct err *e)
+{
+	if (r == NULL || !records(r, r->in_rollback))
+		return 0;
+	if (r->current != NULL)
+		point_watch_leave(r->current);
+	r->current = NULL;
+	if (err_is_set(&r->trouble)) {
+		*e = r->trouble;
+		return -1;
+	}
+	return r->spec->steps ? record(r, KEY_STEP_END, KEY_STEP_END, e) : 0;
+}
+
+int64_t recorder_held(const struct recorder *r)
+{
+	return r != NULL ? r->held : 0;
+}
+
+int recorder_end(struct recorder *r, struct err *e)
+{
+	if (r == NULL || r->out == NULL)
+		return 0;
+	FILE *out = r->out;
+	r->out = NULL;
+	if (fclose(out) != 0)
+		return ERR(e, errno, "write " POINTS_FILE);
+	journal_put(r->drill->journal, EVENT_RECORDED, F_INT("points", r->count),
+		    F_STR("file", POINTS_FILE));
+	return 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The recorder of a clean run: every point that the workflow meets goes to points.jsonl in the
+ * drill's folder, with a name for the state that the nodes have at it. It can also offer points
+ * to its parent, which may ask for a copy of that state (see offer.h). A NULL recorder does
+ * nothing.
+ */
+#ifndef BACKOUT_ENGINE_RECORDER_H
+#define BACKOUT_ENGINE_RECORDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "harness/base/err.h"
+#include "harness/sandbox/filter.h"
+#include "harness/sandbox/node.h"
+
+#define POINTS_FILE "points.jsonl"
+#define PREFIX_FILE "journal.prefix"
+
+struct drill;
+struct recorder;
+
+/* What to record; kinds 0: nothing. */
+struct record_spec {
+	unsigned kinds; /* enum point_kinds */
+	bool steps;     /* the start and the end of each step are points */
+	bool in_patch, in_rollback;
+	int offer_fd; /* points are offered there; -1: none are */
+	/* Offers only points whose key is among these hashes (point_hash()), sorted; NULL: each
+	 * point whose state has not been met before in this drill. */
+	const uint64_t *wanted;
+	size_t wanted_count;
+};
+
+/* Names a point among all of a workflow. */
+uint64_t point_hash(bool in_rollback, size_t step, const char *key);
+
+int recorder_create(struct recorder **ret, struct drill *d, struct err *e);
+void recorder_destroy(struct recorder *r); /* NULL-safe */
+/* Around each step, in this order. */
+int recorder_enter(struct recorder *r, bool in_rollback, size_t index, struct err *e);
+const struct filter *recorder_filter(struct recorder *r);
+int recorder_started(struct recorder *r, struct proc *step, struct err *e);
+int recorder_leave(struct recorder *r, struct err *e);
+/* How long the workflow has been held for copies, ns: a step's time does not count it. */
+int64_t recorder_held(const struct recorder *r);
+/* The drill's workflow is over: closes the list and journals it. */
+int recorder_end(struct recorder *r, struct err *e);
+
+#endif
