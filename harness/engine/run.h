@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "harness/base/err.h"
-#include "harness/engine/run_folder.h"
+#include "harness/engine/session.h"
 
 struct run_options {
 	const char *scenario;
@@ -19,16 +19,6 @@ struct run_options {
 	const struct pairs *vars; /* NULL: none */
 	const char *fault;        /* only the fault of this name or slug; NULL: all */
 	const char *seed;         /* NULL: drawn and recorded */
-};
-
-/* What a live view is told, in this order for each drill. All may be NULL. */
-struct run_progress {
-	void (*note)(void *arg, const char *line);
-	void (*begin)(void *arg, const char *label, size_t index, size_t total);
-	void (*line)(void *arg, const char *line, size_t len); /* of its journal */
-	void (*tick)(void *arg);                               /* five times a second */
-	void (*end)(void *arg, const struct run_item *item);   /* twice when a knock-out decides */
-	void *arg;
 };
 
 /* Needs root. On success (whatever the verdicts) *ret belongs to the caller: run_free().

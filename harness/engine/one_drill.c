@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness/engine/one_drill.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
+#include "harness/engine/pool.h"
+
+int one_drill_make(struct one_drill *ret, const struct session *s, struct drill_id id,
+		   struct err *e)
+{
+	struct one_drill d = { .id = id, .label = run_label(id.role, id.fault, id.letter) };
+	d.dir = mem_printf("%s/%s", s->dir, d.label);
+	d.name = mem_strdup(d.label);
+	for (char *c = d.name; *c != '\0'; c++)
+		if (*c == '/')
+			*c = '-';
+	d.spec = (struct drill_spec){
+		.plan = s->plan,
+		.fault = id.fault,
+		.role = id.role,
+		.name = d.name,
+		.dir = d.dir,
+		.owner = s->owner,
+		.roots = s->roots,
+		.seed = s->seed,
+		.host_json = s->host_json,
+		.live_fd = -1,
+	};
+	if (io_mkdirs(d.dir, 0755, e) < 0 ||
+	    (id.fault != NULL && fault_file_write(d.dir, id.fault, e) < 0)) {
+		one_drill_free(&d);
+		return -1;
+	}
+	*ret = d;
+	return 0;
+}
+
+void one_drill_free(struct one_drill *d)
+{
+	free(d->label);
+	free(d->dir);
+	free(d->name);
+	memset(d, 0, sizeof(*d));
+}
+
+int one_drill_run(struct session *s, struct one_drill *d, struct err *e)
+{
+	const struct run_progress *p = s->progress;
+	if (p->begin != NULL)
+		p->begin(p->arg, d->label, ++s->index, s->total);
+	/* A drill's process that dies leaves an unsealed journal, which is judged as that. */
+	struct err died = { 0 };
+	if (pool_run(s->pool, &d->spec, p->line, p->arg, &died) < 0)
+		session_note(s, died.why);
+	int index = run_add(s->run, d->id.role, d->id.fault, d->id.letter, e);
+	if (index >= 0 && p->end != NULL)
+		p->end(p->arg, &run_view(s->run)->items[index]);
+	return index;
+}
+
+int one_drill(struct session *s, struct drill_id id, struct err *e)
+{
+	struct one_drill d;
+	if (one_drill_make(&d, s, id, e) < 0)
+		return -1;
+	int index = one_drill_run(s, &d, e);
+	one_drill_free(&d);
+	return index;
+}
+
+bool one_drill_needs_knockout(const struct session *s, int index)
+{
+	const struct run_item *item = &run_view(s->run)->items[index];
+	/* For a fault inside the rollback the control's patched state serves. */
+	return !item->fault->in_rollback && verdict_needs_knockout(&item->verdict);
+}
+
+int one_knockout(struct session *s, int index, struct err *e)
+{
+	const struct fault_plan *fault = run_view(s->run)->items[index].fault;
+	s->total++;
+	if (one_drill(s, (struct drill_id){ ROLE_KNOCKOUT, fault, 0 }, e) < 0)
+		return -1;
+	if (s->progress->end != NULL)
+		s->progress->end(s->progress->arg, &run_view(s->run)->items[index]);
+	return 0;
+}
