@@ -23,9 +23,6 @@
 
 enum { POINTS_MAX = 200 * 1000, PREFIX_MAX = 64 << 20 /* bytes */ };
 
-#define KEY_STEP_START "step starts"
-#define KEY_STEP_END   "step ends"
-
 struct recorder {
 	struct drill *drill;
 	const struct record_spec *spec;
@@ -285,7 +282,7 @@ int recorder_enter(struct recorder *r, bool in_rollback, size_t index, struct er
 	struct point_watch **w = &r->watches[at - d->nodes];
 	r->in_rollback = in_rollback;
 	r->step = index;
-	if (r->spec->steps && record(r, KEY_STEP_START, KEY_STEP_START, e) < 0)
+	if (r->spec->steps && record(r, POINT_STEP_STARTS, POINT_STEP_STARTS, e) < 0)
 		return -1;
 	if (r->spec->kinds == 0)
 		return 0;
@@ -317,7 +314,7 @@ int recorder_leave(struct recorder *r, struct err *e)
 		*e = r->trouble;
 		return -1;
 	}
-	return r->spec->steps ? record(r, KEY_STEP_END, KEY_STEP_END, e) : 0;
+	return r->spec->steps ? record(r, POINT_STEP_ENDS, POINT_STEP_ENDS, e) : 0;
 }
 
 int64_t recorder_held(const struct recorder *r)

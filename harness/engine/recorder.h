@@ -18,6 +18,10 @@
 #define POINTS_FILE "points.jsonl"
 #define PREFIX_FILE "journal.prefix"
 
+/* The keys of a step's edges. */
+#define POINT_STEP_STARTS "step starts"
+#define POINT_STEP_ENDS   "step ends"
+
 struct drill;
 struct recorder;
 

@@ -338,3 +338,38 @@ const char *json_nearest(const char *word, const char *const *names, size_t coun
 	}
 	return found;
 }
+
+void json_print(const struct json *v, struct buf *out)
+{
+	const bool object = json_type(v) == JSON_OBJECT;
+	int64_t whole;
+	switch (json_type(v)) {
+	case JSON_NULL:
+		buf_puts(out, "null");
+		return;
+	case JSON_BOOL:
+		buf_puts(out, json_bool(v) ? "true" : "false");
+		return;
+	case JSON_NUMBER:
+		if (json_int64(v, &whole))
+			buf_printf(out, "%lld", (long long)whole);
+		else
+			buf_printf(out, "%.17g", json_number(v));
+		return;
+	case JSON_STRING:
+		buf_json(out, json_string(v));
+		return;
+	default:
+		break;
+	}
+	buf_putc(out, object ? '{' : '[');
+	for (const struct json *m = json_first(v); m != NULL; m = json_next(m)) {
+		buf_puts(out, m != json_first(v) ? "," : "");
+		if (object) {
+			buf_json(out, json_key(m));
+			buf_putc(out, ':');
+		}
+		json_print(m, out);
+	}
+	buf_putc(out, object ? '}' : ']');
+}

@@ -46,6 +46,10 @@ const char *json_get_string(const struct json *object, const char *key, const ch
 int64_t json_get_int(const struct json *object, const char *key, int64_t fallback);
 bool json_get_bool(const struct json *object, const char *key, bool fallback);
 
+/* As text again, compact. */
+struct buf;
+void json_print(const struct json *v, struct buf *out);
+
 /* Where a value (or its key) stands. 1-based; columns count bytes. */
 struct json_pos {
 	const char *name;

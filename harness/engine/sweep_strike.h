@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The strikes of a sweep: their names on the command line, and the fault that each is at a point.
+ */
+#ifndef BACKOUT_ENGINE_SWEEP_STRIKE_H
+#define BACKOUT_ENGINE_SWEEP_STRIKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "harness/base/buf.h"
+#include "harness/base/err.h"
+#include "harness/model/plan.h"
+
+/* What is left of the workflow behind the strike: decides whether a kept state can stand for it. */
+enum strike_leaves {
+	LEAVES_MEMORY,  /* some of the workflow lives on: state on disk is not all */
+	LEAVES_WRITTEN, /* what the nodes have written, and their services */
+	LEAVES_BOOTED,  /* what the node has written to disk, and it boots again */
+	LEAVES_DURABLE, /* what of that was durable */
+};
+
+struct sweep_strike {
+	const char *word;  /* "kill": in names of drills */
+	char *inject;      /* JSON of the fault's `inject`; sweep_strike_free() */
+	const char *extra; /* JSON members behind it, "" or ",..." */
+	enum strike_leaves leaves;
+	bool needs_call; /* strikes only where a system call is held */
+};
+
+/* Exit 64 for a text that is none, with what there is. */
+int sweep_strike_parse(struct sweep_strike *ret, const char *text, const struct plan *plan,
+		       struct err *e);
+void sweep_strike_free(struct sweep_strike *s);
+
+/* Where a fault strikes. */
+struct strike_place {
+	bool in_rollback;
+	const char *step; /* name */
+	const char *key;  /* of the point; an edge of the step by its key, see recorder.h */
+};
+/* The fault's JSON text; `name` is the whole name. */
+void sweep_strike_fault(const struct sweep_strike *s, const char *name,
+			const struct strike_place *at, struct buf *out);
+
+#endif
