@@ -79,10 +79,9 @@ char *buf_take(struct buf *b)
 	return s;
 }
 
-/* Length of the valid UTF-8 sequence at s (1 to 4), or 0. Overlong forms and surrogates are
- * not valid (RFC 3629, section 4). */
-static size_t utf8_len(const unsigned char *s, size_t left)
+size_t buf_utf8(const char *text, size_t left)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	static const struct {
 		unsigned char lo, hi, second_lo, second_hi;
 		size_t len;
@@ -128,7 +127,7 @@ void buf_json_n(struct buf *b, const char *s, size_t len)
 			i = run;
 			continue;
 		}
-		size_t n = utf8_len(u + i, len - i);
+		size_t n = buf_utf8(s + i, len - i);
 		if (is_stand_in(u + i, n))
 			n = 0;
 		if (u[i] == '"' || u[i] == '\\')

@@ -25,6 +25,10 @@ char *buf_take(struct buf *b);
 void buf_json(struct buf *b, const char *s);
 void buf_json_n(struct buf *b, const char *s, size_t len);
 
+/* Length of the valid UTF-8 sequence at `text` (1 to 4), or 0. Overlong forms and surrogates are
+ * not valid (RFC 3629, section 4). left > 0. */
+size_t buf_utf8(const char *text, size_t left);
+
 #define GUARD_BUF __attribute__((cleanup(buf_free)))
 
 #endif

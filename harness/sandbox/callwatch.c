@@ -33,6 +33,7 @@
 #define STAY_MAX (STAY_MS * NS_PER_MS)
 
 enum {
+	ANEW_MAX = 64,          /* calls that are still to be made anew */
 	STAY_MS = 2,            /* on one listener, before the loop's other sources are looked at */
 	STATUS_MAX = 16 * 1024, /* bytes of /proc/PID/status */
 	/* Of the kernel alone, but told to it here: once the signals are dealt with, the call is
@@ -53,6 +54,13 @@ struct listener {
 	struct loop_src *src;
 };
 
+/* A call that was told and then given up for a signal: it comes again. */
+struct anew {
+	pid_t task; /* 0: a free row */
+	int nr;
+	uint64_t at, args[CALL_ARGS];
+};
+
 struct call_watch {
 	struct loop *loop;
 	call_fn fn;
@@ -61,6 +69,8 @@ struct call_watch {
 	unsigned depth; /* of callbacks under way */
 	struct listener *listeners;
 	struct call_stop *held;
+	struct anew anew[ANEW_MAX];
+	size_t next_anew;
 };
 
 struct call_stop {
@@ -70,7 +80,10 @@ struct call_stop {
 	uint64_t id;
 	pid_t task; /* thread */
 	const struct call_row *row;
+	int nr;
+	uint64_t at; /* the caller's instruction */
 	uint64_t args[CALL_ARGS];
+	bool again;
 	bool path_read[CALL_PATHS_MAX];
 	char *path[CALL_PATHS_MAX];
 	struct process *caller; /* read when asked for */
@@ -84,6 +97,16 @@ struct call_stop {
 const struct call_row *call_stop_row(const struct call_stop *c)
 {
 	return c->row;
+}
+
+pid_t call_stop_task(const struct call_stop *c)
+{
+	return c->task;
+}
+
+bool call_stop_again(const struct call_stop *c)
+{
+	return c->again;
 }
 
 const char *call_stop_path(struct call_stop *c, size_t which)
@@ -171,6 +194,28 @@ static bool send_answer(int fd, uint64_t id, int error)
 	return ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &r) == 0; /* else ENOENT: the caller is gone */
 }
 
+/* The oldest row goes: its caller never made the call again. */
+static void expect_anew(const struct call_stop *c)
+{
+	struct anew *a = &c->watch->anew[c->watch->next_anew];
+	c->watch->next_anew = (c->watch->next_anew + 1) % ANEW_MAX;
+	*a = (struct anew){ .task = c->task, .nr = c->nr, .at = c->at };
+	memcpy(a->args, c->args, sizeof(a->args));
+}
+
+static bool take_anew(const struct call_stop *c)
+{
+	for (size_t i = 0; i < ANEW_MAX; i++) {
+		struct anew *a = &c->watch->anew[i];
+		if (a->task != c->task || a->nr != c->nr || a->at != c->at ||
+		    memcmp(a->args, c->args, sizeof(a->args)) != 0)
+			continue;
+		a->task = 0;
+		return true;
+	}
+	return false;
+}
+
 static void stop_free(struct call_stop *c)
 {
 	for (size_t i = 0; i < CALL_PATHS_MAX; i++)
@@ -185,10 +230,14 @@ static void finish(struct call_stop *c, bool touched)
 	struct call_answer *a = c->answer;
 	enum signals pending = touched || a != NULL ? look_at_signals(c->task) : SIGNALS_NONE;
 	bool delivered = false;
-	if (pending == SIGNALS_PENDING && a == NULL)
+	if (pending == SIGNALS_PENDING && a == NULL) {
 		(void)send_answer(c->fd, c->id, ERESTARTNOINTR);
-	else if (pending != SIGNALS_DEADLY)
+		expect_anew(c);
+	} else if (pending != SIGNALS_DEADLY) {
 		delivered = send_answer(c->fd, c->id, a != NULL && !a->over ? a->error : 0);
+		if (!delivered)
+			expect_anew(c); /* before Linux 5.19 any signal takes it away */
+	}
 	if (a != NULL && a->answered != NULL && !a->over)
 		a->answered(a->arg, delivered, clock_now() - c->since);
 	stop_free(c);
@@ -275,7 +324,10 @@ static void tell(struct listener *l, const struct seccomp_notif *n)
 	c->task = (pid_t)n->pid;
 	c->since = clock_now();
 	memcpy(c->args, n->data.args, sizeof(c->args));
-	c->row = call_row_of(n->data.nr, c->args);
+	c->nr = n->data.nr;
+	c->at = n->data.instruction_pointer;
+	c->again = take_anew(c);
+	c->row = call_row_of(c->nr, c->args);
 	bool touched = false;
 	if (is_change(c)) {
 		w->depth++;

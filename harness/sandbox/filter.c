@@ -116,7 +116,8 @@ static const struct {
 	X(pwrite64, WRITE, ALWAYS, 0, NO, NO, NO)                 \
 	X(writev, WRITE, ALWAYS, 0, NO, NO, NO)                   \
 	X(pwritev, WRITE, ALWAYS, 0, NO, NO, NO)                  \
-	X(pwritev2, WRITE, ALWAYS, 0, NO, NO, NO)
+	X(pwritev2, WRITE, ALWAYS, 0, NO, NO, NO)                 \
+	X(exit_group, ENDS, ALWAYS, NO, NO, NO, NO)
 /* clang-format on */
 
 enum { NO = CALL_ARG_NONE, OPENAT2_HOW = 2 };
@@ -178,7 +179,11 @@ bool call_open_changes(uint64_t flags)
 
 static bool in_family(const struct call_row *row, enum call_family family)
 {
-	return family == CALL_ANY ? row->family != CALL_WRITE : row->family == family;
+	if (family == CALL_ALL)
+		return true;
+	if (family == CALL_ANY)
+		return row->family != CALL_WRITE && row->family != CALL_ENDS;
+	return row->family == family;
 }
 
 static int add_call(scmp_filter_ctx ctx, size_t i)

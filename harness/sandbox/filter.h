@@ -45,7 +45,11 @@ enum call_family {
 #define X(id, name, help) CALL_##id,
 	CALL_FAMILIES(X)
 #undef X
-	CALL_FAMILY_COUNT
+	CALL_FAMILY_COUNT,
+	/* Not for scenarios. ENDS: ends of processes; they change nothing, but are the last moment
+	 * at which a process is known to be somebody's parent. */
+	CALL_ENDS = CALL_FAMILY_COUNT,
+	CALL_ALL, /* any, writes and ends */
 };
 /* clang-format on */
 

@@ -23,6 +23,9 @@
 #include "harness/sandbox/filter.h"
 #include "harness/sandbox/owner.h"
 
+/* The first pid of a node's programs, inside (where the kernel has CONFIG_CHECKPOINT_RESTORE). */
+enum { NODE_PIDS_FROM = 10000 };
+
 enum node_root { NODE_ROOT_IMAGE, NODE_ROOT_DIR };
 
 struct node_spec {

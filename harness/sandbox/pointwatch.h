@@ -10,9 +10,14 @@
  *	renameat2 /etc/x.new /etc/x, in sh>dpkg, #1
  *
  * "by whom" is the program and its ancestry by parentage up to the step's own program, as the
- * base names of their files (links resolved). Paths are absolute in the node, without . and ..;
- * what mktemp(3) and its like draw is replaced by `*`, a number that is a process id by `PID`.
- * Occurrences count within (what, whom): processes side by side do not shift each other's.
+ * base names of their files (links resolved); "-" is the step itself, before its program starts.
+ * A start is told as the doing of the program before it. Paths are absolute in the node, without
+ * . and ..; what mktemp(3) and its like draw is replaced by `*`, a number that is a process id by
+ * `PID` (pointkey.h). Occurrences count within (what, whom): processes side by side do not shift
+ * each other's, and neither do the kinds that are told.
+ *
+ * Calls that fail or change nothing are points as well; writes to pipes, sockets and terminals
+ * are none. A call that is made anew behind a signal is told once.
  */
 #ifndef BACKOUT_SANDBOX_POINTWATCH_H
 #define BACKOUT_SANDBOX_POINTWATCH_H
@@ -25,8 +30,7 @@
 #include "harness/sandbox/callwatch.h"
 #include "harness/sandbox/filter.h"
 #include "harness/sandbox/node.h"
-
-enum { POINT_KEY_MAX = 1024 }; /* bytes with the NUL; a longer one ends in the hash of all of it */
+#include "harness/sandbox/pointkey.h"
 
 /* Bits: which kinds are told. */
 enum point_kinds { POINTS_CALLS = 1, POINTS_PROGRAMS = 2 };
@@ -40,22 +44,25 @@ struct point_event {
 };
 
 /* The process goes on when this returns, unless it was killed or the call was answered. True: the
- * processes may have got a signal meanwhile. */
+ * processes may have got a signal meanwhile. It may run the loop; other points may then be told
+ * inside it. */
 typedef bool (*point_fn)(void *arg, const struct point_event *ev);
 
 struct point_watch;
 
-/* One for a drill and node. */
-int point_watch_create(struct point_watch **ret, struct loop *loop, struct node *n,
-		       unsigned kinds, point_fn fn, void *arg, struct err *e);
+/* One for a drill and node. Needs root, and the kernel what filter.h and execwatch.h need. */
+int point_watch_create(struct point_watch **ret, struct loop *loop, struct node *n, unsigned kinds,
+		       point_fn fn, void *arg, struct err *e);
 /* Around each step, in this order. Counting begins anew at each enter. */
 int point_watch_enter(struct point_watch *w, struct err *e);
 const struct filter *point_watch_filter(struct point_watch *w); /* NULL: none */
 int point_watch_started(struct point_watch *w, struct proc *step, struct err *e);
 /* What outlives the step goes on untold. */
 void point_watch_leave(struct point_watch *w);
-/* Tell nothing more in this step (calls go on at once), or again. */
+/* Tell nothing more in this step (calls go on at once), or again. What happens in between is not
+ * counted. */
 void point_watch_tell(struct point_watch *w, bool on);
-void point_watch_destroy(struct point_watch *w); /* NULL-safe */
+/* NULL-safe; not inside the callback. Calls of programs that still run fail from then on. */
+void point_watch_destroy(struct point_watch *w);
 
 #endif
