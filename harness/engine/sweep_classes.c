@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/guard.h"
+#include "harness/base/mem.h"
+#include "harness/engine/catalog.h"
+#include "harness/engine/sweep_private.h"
+
+static const struct step_plan *step_of(const struct sweeping *w, const struct point *p)
+{
+	const struct plan *plan = w->s.plan;
+	return p->in_rollback ? &plan->rollbacks[plan->rollback].steps[p->step_index]
+			      : &plan->patch[p->step_index];
+}
+
+/* A step that may fail is followed by the next one, and what that is depends on the step. */
+static bool goes_on(void *arg, const struct point *p)
+{
+	const struct sweeping *w = arg;
+	return step_of(w, p)->may_fail ||
+	       (w->s.plan->rollback_when & (UINT64_C(1) << WHEN_STEP_FAILED)) == 0;
+}
+
+static const char *services_at(const struct sweeping *w, const struct point *p)
+{
+	const char *struck = step_of(w, p)->node;
+	for (size_t i = 0; i < w->s.plan->node_count; i++) {
+		const struct node_plan *n = &w->s.plan->nodes[i];
+		bool boots = w->strike.leaves == LEAVES_BOOTED && strcmp(n->name, struck) == 0;
+		if (n->services.count > 0 && !boots)
+			return "services are live, and their memory is no part of a kept state";
+	}
+	return NULL;
+}
+
+static const struct {
+	enum strike_leaves leaves;
+	const char *why;
+} no_branch[] = {
+	{ LEAVES_MEMORY, "some of the workflow lives on, and its memory is no part of a state" },
+	{ LEAVES_DURABLE, "what was durable shows only where the power is really cut" },
+};
+
+static bool is_edge(const struct point *p)
+{
+	return strcmp(p->key, POINT_STEP_STARTS) == 0 || strcmp(p->key, POINT_STEP_ENDS) == 0;
+}
+
+/* NULL: a kept state can stand for this point. */
+static const char *why_rerun(struct sweeping *w, const struct point *p)
+{
+	for (size_t i = 0; i < sizeof(no_branch) / sizeof(no_branch[0]); i++)
+		if (no_branch[i].leaves == w->strike.leaves)
+			return no_branch[i].why;
+	if (w->ask.no_branch)
+		return "asked for by --no-branch";
+	if (p->unstable)
+		return "unstable: only its own trigger finds it";
+	if (is_edge(p))
+		return "no process is struck between steps";
+	if (goes_on(w, p))
+		return "the workflow goes on behind a step that failed";
+	for (size_t i = 0; i < w->s.plan->node_count; i++)
+		if (node_plan_keeps_no_copy(&w->s.plan->nodes[i]))
+			return "the node's root is a disk of its own";
+	if (w->strike.leaves != LEAVES_BOOTED && p->live > 0 && services_at(w, p) == NULL)
+		return "the workflow has left processes running that a kept state would not have";
+	return services_at(w, p);
+}
+
+static void mark_shard(struct sweeping *w)
+{
+	for (size_t i = 0; w->ask.shards > 0 && i < w->class_count; i++)
+		w->classes[i].skip = i % w->ask.shards != w->ask.shard - 1;
+}
+
+static void tell_unstable(struct sweeping *w)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < w->list.count; i++)
+		n += w->list.items[i].unstable;
+	if (n > 0)
+		sweep_say(w,
+			  "%zu of %zu points came in one of the two recordings only; each of them is "
+			  "drilled by its own trigger",
+			  n, w->list.count);
+}
+
+int sweep_classify(struct sweeping *w, struct err *e)
+{
+	GUARD(mem) char *a = mem_printf("%s/control-a", w->s.dir);
+	GUARD(mem) char *b = mem_printf("%s/control-b", w->s.dir);
+	if (point_list_read(&w->list, w->arena, a, b, e) < 0)
+		return -1;
+	if (w->list.count == 0)
+		return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
+			      "a sweep of no points: the %s makes no %s that count; try another "
+			      "--points or --in", w->ask.in, w->ask.points);
+	bool merge = !w->ask.no_reduce &&
+		     (w->strike.leaves == LEAVES_WRITTEN || w->strike.leaves == LEAVES_BOOTED);
+	w->class_count = point_classes(&w->list, merge, goes_on, w);
+	w->classes = mem_array(w->class_count, sizeof(*w->classes));
+	for (size_t i = w->list.count; i > 0; i--) {
+		struct swept *c = &w->classes[w->list.items[i - 1].cls];
+		c->first = i - 1;
+		c->points++;
+	}
+	for (size_t i = 0; i < w->class_count; i++) {
+		struct swept *c = &w->classes[i];
+		c->item = c->again = -1;
+		c->why = why_rerun(w, &w->list.items[c->first]);
+		c->how = c->why != NULL ? SWEEP_RERUN : SWEEP_BRANCH;
+		if (c->why == NULL)
+			c->why = "nothing of the workflow lives on: its state is all there is";
+	}
+	mark_shard(w);
+	tell_unstable(w);
+	return 0;
+}
+
+const struct fault_plan *sweep_fault(struct sweeping *w, size_t cls, bool again, struct err *e)
+{
+	struct swept *c = &w->classes[cls];
+	const struct point *p = &w->list.items[c->first];
+	const struct fault_plan *f = NULL;
+	GUARD_BUF struct buf text = { 0 };
+	GUARD(mem)
+	char *name = mem_printf("%s %c%05zu%s", w->strike.word, p->in_rollback ? 'r' : 'p',
+				c->first, again ? " again" : "");
+	const struct strike_place at = { p->in_rollback, p->step, p->key };
+	if (!again && c->fault != NULL)
+		return c->fault;
+	sweep_strike_fault(&w->strike, name, &at, &text);
+	if (plan_add_fault(run_doc(w->s.run), name, buf_str(&text), catalog_get(), &f, e) < 0)
+		return NULL;
+	if (!again)
+		c->fault = f;
+	return f;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
+#include "harness/engine/branch.h"
+#include "harness/engine/sweep_private.h"
+
+struct sweep_job {
+	struct sweep_job *next;
+	struct sweeping *sweeping;
+	size_t cls;
+	bool again;
+	struct one_drill drill;
+	struct branch_spec branch;
+	struct branch_copy copy; /* a branch's */
+	char *knockout_dir;
+	bool over;
+	struct err died;
+};
+
+static void job_free(struct sweep_job *j)
+{
+	one_drill_free(&j->drill);
+	free(j->copy.dir);
+	free(j->knockout_dir);
+	free(j);
+}
+
+static void ended(void *arg, const struct err *died)
+{
+	struct sweep_job *j = arg;
+	j->over = true;
+	j->died = *died;
+	j->sweeping->active--;
+}
+
+static int start(struct sweeping *w, struct sweep_job *j, struct err *e)
+{
+	const struct worker_hooks hooks = { NULL, ended, j };
+	if (pool_start(w->s.pool, &j->drill.spec, &hooks, e) < 0) {
+		job_free(j);
+		return -1;
+	}
+	j->next = w->work;
+	w->work = j;
+	w->active++;
+	w->classes[j->cls].busy = true;
+	return 0;
+}
+
+static struct sweep_job *job_new(struct sweeping *w, size_t cls, bool again)
+{
+	struct sweep_job *j = mem_alloc(sizeof(*j));
+	j->sweeping = w;
+	j->cls = cls;
+	j->again = again;
+	return j;
+}
+
+static int make_knockout_dir(struct sweeping *w, struct sweep_job *j, struct err *e)
+{
+	const struct fault_plan *f = j->drill.id.fault;
+	GUARD(mem) char *label = run_label(ROLE_KNOCKOUT, f, 0);
+	j->knockout_dir = mem_printf("%s/%s", w->s.dir, label);
+	if (io_mkdirs(j->knockout_dir, 0755, e) < 0 || fault_file_write(j->knockout_dir, f, e) < 0)
+		return -1;
+	j->branch.knockout_dir = j->knockout_dir;
+	return 0;
+}
+
+int sweep_start_branch(struct sweeping *w, size_t cls, const struct branch_copy *copy,
+		       struct err *e)
+{
+	const struct fault_plan *f = sweep_fault(w, cls, false, e);
+	if (f == NULL)
+		return -1;
+	struct sweep_job *j = job_new(w, cls, false);
+	j->copy = *copy;
+	if (one_drill_make(&j->drill, &w->s, (struct drill_id){ ROLE_DRILL, f, 0 }, e) < 0) {
+		job_free(j);
+		return -1;
+	}
+	j->branch = (struct branch_spec){
+		.dir = copy->dir,
+		.from = copy->from,
+		.from_dir = copy->from_dir,
+		.key = copy->at.key,
+		.detail = copy->at.detail,
+		.state = j->copy.at.state,
+		.in_rollback = copy->at.in_rollback,
+		.step = copy->at.step_index,
+		.t = copy->t,
+		.reboot = w->strike.leaves == LEAVES_BOOTED,
+	};
+	/* What a strike in the rollback is measured by is the control. */
+	if (!copy->at.in_rollback && make_knockout_dir(w, j, e) < 0) {
+		job_free(j);
+		return -1;
+	}
+	j->drill.spec.branch = &j->branch;
+	return start(w, j, e);
+}
+
+static int start_whole(struct sweeping *w, size_t cls, bool again, struct drill_id id,
+		       struct err *e)
+{
+	struct sweep_job *j = job_new(w, cls, again);
+	if (one_drill_make(&j->drill, &w->s, id, e) < 0) {
+		job_free(j);
+		return -1;
+	}
+	return start(w, j, e);
+}
+
+int sweep_start_rerun(struct sweeping *w, size_t cls, bool again, struct err *e)
+{
+	const struct fault_plan *f = sweep_fault(w, cls, again, e);
+	if (f == NULL)
+		return -1;
+	return start_whole(w, cls, again, (struct drill_id){ ROLE_DRILL, f, 0 }, e);
+}
+
+static bool has_journal(const char *dir)
+{
+	GUARD(mem) char *path = mem_printf("%s/journal.jsonl", dir);
+	return access(path, F_OK) == 0;
+}
+
+static int add_branch(struct sweeping *w, struct sweep_job *j, struct err *e)
+{
+	const struct fault_plan *f = j->drill.id.fault;
+	struct swept *c = &w->classes[j->cls];
+	c->item = run_add(w->s.run, ROLE_DRILL, f, 0, e);
+	if (c->item < 0)
+		return -1;
+	if (j->knockout_dir != NULL && has_journal(j->knockout_dir) &&
+	    run_add(w->s.run, ROLE_KNOCKOUT, f, 0, e) < 0)
+		return -1;
+	c->busy = false;
+	return io_remove_tree(AT_FDCWD, j->copy.dir, e);
+}
+
+static int add_whole(struct sweeping *w, struct sweep_job *j, struct err *e)
+{
+	struct swept *c = &w->classes[j->cls];
+	const struct drill_id *id = &j->drill.id;
+	int item = run_add(w->s.run, id->role, id->fault, 0, e);
+	if (item < 0)
+		return -1;
+	c->busy = false;
+	if (id->role == ROLE_KNOCKOUT)
+		return 0;
+	*(j->again ? &c->again : &c->item) = item;
+	if (*w->s.interrupted != 0 || !one_drill_needs_knockout(&w->s, item))
+		return 0;
+	return start_whole(w, j->cls, j->again,
+			   (struct drill_id){ ROLE_KNOCKOUT, id->fault, 0 }, e);
+}
+
+int sweep_reap(struct sweeping *w, struct err *e)
+{
+	int result = 0;
+	for (struct sweep_job **at = &w->work; result == 0 && *at != NULL;) {
+		struct sweep_job *j = *at;
+		if (!j->over) {
+			at = &j->next;
+			continue;
+		}
+		*at = j->next;
+		if (err_is_set(&j->died))
+			session_note(&w->s, j->died.why);
+		result = j->drill.spec.branch != NULL ? add_branch(w, j, e) : add_whole(w, j, e);
+		job_free(j);
+		at = &w->work; /* a knock-out may have come in front */
+	}
+	return result;
+}
+
+void sweep_drop_jobs(struct sweeping *w)
+{
+	while (w->work != NULL) {
+		struct sweep_job *next = w->work->next;
+		job_free(w->work);
+		w->work = next;
+	}
+}

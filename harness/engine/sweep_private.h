@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* What the sweep_*.c files share; nobody else includes this. */
+#ifndef BACKOUT_ENGINE_SWEEP_PRIVATE_H
+#define BACKOUT_ENGINE_SWEEP_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/engine/one_drill.h"
+#include "harness/engine/recorder.h"
+#include "harness/engine/session.h"
+#include "harness/engine/sweep.h"
+#include "harness/engine/sweep_points.h"
+#include "harness/engine/sweep_strike.h"
+
+/* Points that are drilled together. */
+struct swept {
+	size_t first, points;
+	enum sweep_how how;
+	const char *why;
+	const struct fault_plan *fault;
+	int item; /* of the run; -1: not drilled yet */
+	int again; /* the same strike from the start of the workflow; -1: not made */
+	bool skip; /* another shard's */
+	bool busy; /* its drill runs, or waits to */
+};
+
+struct sweeping {
+	struct session s;
+	const struct sweep_options *o;
+	struct sweep_ask ask;
+	const struct sweep_watch *watch;
+	struct sweep_strike strike;
+	struct arena *arena; /* handed to the run in the end */
+	struct point_list list;
+	struct swept *classes;
+	size_t class_count;
+	size_t *order; /* of the classes, as they are drilled */
+	unsigned jobs;
+	int64_t began, until; /* of the drills; CLOCK_MONOTONIC */
+	const char *cut;
+	const char **notes;
+	size_t note_count;
+	unsigned passes;
+	size_t unknown; /* points of later recordings that are not in the list */
+	struct sweep_job *work;
+	size_t active; /* jobs that run */
+};
+
+/* sweep.c */
+void sweep_say(struct sweeping *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* True: no drill is begun any more; says why in w->cut. */
+bool sweep_over(struct sweeping *w);
+
+/* sweep_classes.c: the points, their classes, and how each of these is drilled. */
+int sweep_classify(struct sweeping *w, struct err *e);
+/* The class's fault, made on first use. `again`: the one that confirms a finding. */
+const struct fault_plan *sweep_fault(struct sweeping *w, size_t cls, bool again, struct err *e);
+
+/* sweep_jobs.c: drills of classes side by side. */
+struct branch_copy {
+	char *dir; /* goes with the job */
+	const char *from, *from_dir;
+	struct point at;
+	int64_t t;
+};
+int sweep_start_branch(struct sweeping *w, size_t cls, const struct branch_copy *copy,
+		       struct err *e);
+int sweep_start_rerun(struct sweeping *w, size_t cls, bool again, struct err *e);
+/* Takes in the jobs that have ended, and begins their knock-outs. */
+int sweep_reap(struct sweeping *w, struct err *e);
+void sweep_drop_jobs(struct sweeping *w);
+
+/* sweep_pass.c: one clean run from which the states of these classes are kept, and their drills. */
+int sweep_pass(struct sweeping *w, const size_t *classes, size_t count, struct err *e);
+/* sweep_place.c: the owner's place of work moves into memory where there is enough, out of the
+ * host's sight. */
+int sweep_place(struct sweeping *w, struct err *e);
+/* False: another copy could fill it. */
+bool sweep_place_has_room(const struct sweeping *w, uint64_t bytes);
+
+/* sweep_folder.c: from and to the run folder. */
+int sweep_write(const struct sweeping *w, struct err *e);
+void sweep_ask_json(const struct sweep_ask *ask, struct buf *out);
+/* The values for reports, into the run. */
+int sweep_publish(struct sweeping *w, struct err *e);
+
+#endif
