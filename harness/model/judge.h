@@ -42,4 +42,7 @@ struct judge_table_row {
 };
 extern const struct judge_table_row judge_table[OUTCOME_COUNT];
 
+/* Fills culprit and timed_out, in verdict_culprit.c. The outcome is decided. */
+void judge_culprit(const struct judge *j, struct verdict *v);
+
 #endif

@@ -153,6 +153,7 @@ int verdict_judge(struct arena *arena, const struct judge_input *in, struct verd
 	ret->drift = j->drift.changes;
 	ret->drift_visible = j->drift.visible;
 	apply_table(j, ret);
+	judge_culprit(j, ret);
 	judge_pass(j, ret);
 	return 0;
 }

@@ -63,6 +63,11 @@ struct verdict {
 			       * where no rollback was judged: rows 1 to 5 and 14 */
 	bool unexpected;      /* a passing outcome that `expect` excludes */
 	const char *why;      /* the evidence of the deciding row */
+	/* Who the deciding row blames, by name alone, so that two drills can be compared: the step
+	 * (stuck), the probe (degraded, drifted), "window" or "recovery" (late). NULL: none named.
+	 */
+	const char *culprit;
+	bool timed_out; /* the culprit is a step that did not end in time */
 	struct finding findings[FINDINGS_MAX];
 	size_t finding_count;
 	bool unstable; /* not felt, and the patch failed all the same */

@@ -269,6 +269,69 @@ START_TEST(test_expect)
 }
 END_TEST
 
+/* Names that begin each other, and a detail that names the other probe. */
+static struct probe_plan two_probes[] = { { .name = "serves" }, { .name = "serves: all" } };
+
+static void sick_probe(struct world *w, const char *why)
+{
+	w->plan.steady = two_probes;
+	w->plan.steady_count = LEN(two_probes);
+	script_drop_kind(&w->drill, EVENT_HEALTHY, NULL);
+	script_add(&w->drill, EVENT_ROLLBACK_END, NULL, EVENT_NOT_HEALTHY, why);
+}
+static void blame_first(struct world *w)
+{
+	sick_probe(w, "\"why\":\"serves: 503, not serves: all\"");
+}
+static void blame_longer(struct world *w)
+{
+	sick_probe(w, "\"why\":\"serves: all: 503\"");
+}
+static void blame_nobody(struct world *w)
+{
+	sick_probe(w, "\"why\":\"steady state did not hold long enough\"");
+}
+static void blame_goal(struct world *w)
+{
+	way_goal_missed(w);
+	script_set(&w->drill, EVENT_GOAL, NULL, "\"ok\":false,\"probe\":\"new version\"");
+}
+static void blame_step(struct world *w)
+{
+	way_step_failed(w);
+	script_set(&w->drill, EVENT_STEP_END, "reinstall",
+		   "\"section\":\"rollback\",\"step\":\"reinstall\",\"index\":1,\"ok\":false");
+}
+
+static const struct {
+	void (*mutate)(struct world *w);
+	const char *culprit; /* NULL: nobody */
+	bool timed_out;
+} blames[] = {
+	{ way_nothing, NULL, false },         { way_step_failed, "reinstall", true },
+	{ blame_step, "reinstall", false },   { way_rollback_failed, NULL, false },
+	{ blame_first, "serves", false },     { blame_longer, "serves: all", false },
+	{ blame_nobody, NULL, false },        { blame_goal, "new version", false },
+	{ way_half_done, NULL, false },       { way_residue, NULL, false },
+	{ way_late_window, "window", false }, { way_late_recovery, "recovery", false },
+};
+
+START_TEST(test_culprit)
+{
+	struct arena *a = arena_create();
+	struct world w;
+	world_good(&w);
+	blames[_i].mutate(&w);
+	struct verdict v = world_judge(a, &w);
+	if (blames[_i].culprit == NULL)
+		ck_assert_ptr_null(v.culprit);
+	else
+		ck_assert_str_eq(v.culprit, blames[_i].culprit);
+	ck_assert(v.timed_out == blames[_i].timed_out);
+	arena_destroy(a);
+}
+END_TEST
+
 Suite *suite_verdict(void);
 Suite *suite_verdict(void)
 {
@@ -279,6 +342,7 @@ Suite *suite_verdict(void)
 	tcase_add_test(t, test_timing);
 	tcase_add_test(t, test_words);
 	tcase_add_loop_test(t, test_expect, 0, LEN(expects));
+	tcase_add_loop_test(t, test_culprit, 0, LEN(blames));
 	suite_add_tcase(s, t);
 	return s;
 }
