@@ -27,6 +27,7 @@
  *	knockouts    [{name, label, sealed}]
  *	noise        [change] between the two controls
  *	hidden       [{by, why, count}] each mask and ignore row, and how often it hid an entry
+ *	sweep        null, or what sweep_json.c describes
  *	change       {node, kind, key, what (added|removed|changed), owner (null: no package),
  *	              attrs [{name, before, after}], hidden_by, hidden_why}
  */
@@ -34,161 +35,86 @@
 
 #include "harness/base/buf.h"
 #include "harness/base/guard.h"
+#include "reports/json_put.h"
 #include "reports/report.h"
+#include "reports/sweep.h"
 
 enum { JSON_REPORT_FORMAT = 1 };
 
-/* Every member goes through these: `"key":value` with the comma in front where one is due. */
-static void key(struct buf *b, const char *name)
-{
-	if (b->len > 0 && b->data[b->len - 1] != '{' && b->data[b->len - 1] != '[')
-		buf_putc(b, ',');
-	if (name != NULL) {
-		buf_json(b, name);
-		buf_putc(b, ':');
-	}
-}
-
-static void put_str(struct buf *b, const char *name, const char *value)
-{
-	key(b, name);
-	if (value != NULL)
-		buf_json(b, value);
-	else
-		buf_puts(b, "null");
-}
-
-static void put_bool(struct buf *b, const char *name, bool value)
-{
-	key(b, name);
-	buf_puts(b, value ? "true" : "false");
-}
-
-static void put_int(struct buf *b, const char *name, int64_t value)
-{
-	key(b, name);
-	buf_printf(b, "%lld", (long long)value);
-}
-
-/* A time that may not apply. */
-static void put_ns(struct buf *b, const char *name, int64_t ns)
-{
-	if (ns < 0)
-		put_str(b, name, NULL);
-	else
-		put_int(b, name, ns);
-}
-
-static void open_with(struct buf *b, const char *name, char bracket)
-{
-	key(b, name);
-	buf_putc(b, bracket);
-}
-
-static void put_change(struct buf *b, const struct change *c)
-{
-	open_with(b, NULL, '{');
-	put_str(b, "node", c->node);
-	put_str(b, "kind", state_kind_name(c->kind));
-	put_str(b, "key", c->key);
-	put_str(b, "what", report_change_word(c->what));
-	put_str(b, "owner", c->owner);
-	open_with(b, "attrs", '[');
-	for (size_t i = 0; i < c->attr_count; i++) {
-		open_with(b, NULL, '{');
-		put_str(b, "name", c->attrs[i].name);
-		put_str(b, "before", c->attrs[i].before);
-		put_str(b, "after", c->attrs[i].after);
-		buf_putc(b, '}');
-	}
-	buf_putc(b, ']');
-	put_str(b, "hidden_by", c->hidden_by);
-	put_str(b, "hidden_why", c->hidden_why);
-	buf_putc(b, '}');
-}
-
-static void put_changes(struct buf *b, const char *name, const struct changes *c)
-{
-	open_with(b, name, '[');
-	for (size_t i = 0; i < c->count; i++)
-		put_change(b, &c->items[i]);
-	buf_putc(b, ']');
-}
-
 static void put_fault(struct buf *b, const struct fault_plan *f)
 {
-	put_str(b, "injector", f->injector->name);
-	put_str(b, "trigger", f->trigger->name);
-	put_bool(b, "exact", f->trigger->exact);
-	open_with(b, "expect", '[');
+	json_put_str(b, "injector", f->injector->name);
+	json_put_str(b, "trigger", f->trigger->name);
+	json_put_bool(b, "exact", f->trigger->exact);
+	json_put_open(b, "expect", '[');
 	for (unsigned o = 0; o < OUTCOME_COUNT; o++)
 		if (f->expect & OUTCOME_BIT(o))
-			put_str(b, NULL, outcome_name((enum outcome)o));
+			json_put_str(b, NULL, outcome_name((enum outcome)o));
 	buf_putc(b, ']');
 }
 
 static void put_timing(struct buf *b, const struct timing *t)
 {
-	put_ns(b, "window_ns", t->window);
-	put_ns(b, "recovery_ns", t->recovery);
-	open_with(b, "recovery", '{');
-	put_ns(b, "detection_ns", t->detection);
-	put_ns(b, "decision_ns", t->decision);
-	put_ns(b, "rollback_ns", t->rollback);
-	put_ns(b, "healing_ns", t->healing);
+	json_put_ns(b, "window_ns", t->window);
+	json_put_ns(b, "recovery_ns", t->recovery);
+	json_put_open(b, "recovery", '{');
+	json_put_ns(b, "detection_ns", t->detection);
+	json_put_ns(b, "decision_ns", t->decision);
+	json_put_ns(b, "rollback_ns", t->rollback);
+	json_put_ns(b, "healing_ns", t->healing);
 	buf_putc(b, '}');
 }
 
 static void put_sealed(struct buf *b, const struct journal *j)
 {
 	bool sealed = j != NULL && journal_sealed(j);
-	put_bool(b, "sealed", sealed);
+	json_put_bool(b, "sealed", sealed);
 	const struct event *end = sealed ? journal_find(j, EVENT_SEALED, 0) : NULL;
-	put_ns(b, "peak_rss", end != NULL ? json_get_int(end->fields, "peak_rss", -1) : -1);
+	json_put_ns(b, "peak_rss", end != NULL ? json_get_int(end->fields, "peak_rss", -1) : -1);
 }
 
 static void put_item(struct buf *b, const struct report_item *it)
 {
 	const struct verdict *v = it->verdict;
-	open_with(b, NULL, '{');
-	put_str(b, "name", report_item_name(it));
-	put_str(b, "label", it->label);
+	json_put_open(b, NULL, '{');
+	json_put_str(b, "name", report_item_name(it));
+	json_put_str(b, "label", it->label);
 	if (it->role == ROLE_KNOCKOUT || v == NULL) {
 		put_sealed(b, it->journal);
 		buf_putc(b, '}');
 		return;
 	}
-	put_str(b, "outcome", outcome_name(v->outcome));
-	put_bool(b, "pass", v->pass);
-	put_bool(b, "unexpected", v->unexpected);
-	put_bool(b, "unstable", v->unstable);
-	put_str(b, "why", v->why);
+	json_put_str(b, "outcome", outcome_name(v->outcome));
+	json_put_bool(b, "pass", v->pass);
+	json_put_bool(b, "unexpected", v->unexpected);
+	json_put_bool(b, "unstable", v->unstable);
+	json_put_str(b, "why", v->why);
 	if (it->fault != NULL)
 		put_fault(b, it->fault);
 	put_timing(b, &v->timing);
-	put_str(b, "strike", v->strike);
-	put_str(b, "felt", v->felt);
-	put_str(b, "detected", v->detected);
+	json_put_str(b, "strike", v->strike);
+	json_put_str(b, "felt", v->felt);
+	json_put_str(b, "detected", v->detected);
 	put_sealed(b, it->journal);
-	open_with(b, "findings", '[');
+	json_put_open(b, "findings", '[');
 	for (size_t i = 0; i < v->finding_count; i++) {
-		open_with(b, NULL, '{');
-		put_str(b, "outcome", outcome_name(v->findings[i].outcome));
-		put_str(b, "evidence", v->findings[i].evidence);
+		json_put_open(b, NULL, '{');
+		json_put_str(b, "outcome", outcome_name(v->findings[i].outcome));
+		json_put_str(b, "evidence", v->findings[i].evidence);
 		buf_putc(b, '}');
 	}
 	buf_putc(b, ']');
-	put_changes(b, "residue", &v->residue);
-	put_int(b, "residue_visible", (int64_t)v->residue_visible);
-	put_changes(b, "drift", &v->drift);
-	put_int(b, "drift_visible", (int64_t)v->drift_visible);
+	json_put_changes(b, "residue", &v->residue);
+	json_put_int(b, "residue_visible", (int64_t)v->residue_visible);
+	json_put_changes(b, "drift", &v->drift);
+	json_put_int(b, "drift_visible", (int64_t)v->drift_visible);
 	buf_putc(b, '}');
 }
 
 static void put_role(struct buf *b, const char *name, const struct report_input *in,
 		     enum drill_role role)
 {
-	open_with(b, name, '[');
+	json_put_open(b, name, '[');
 	for (size_t i = 0; i < in->count; i++)
 		if (in->items[i].role == role)
 			put_item(b, &in->items[i]);
@@ -198,22 +124,22 @@ static void put_role(struct buf *b, const char *name, const struct report_input 
 static void put_head(struct buf *b, const struct report_input *in)
 {
 	const struct plan *p = in->plan;
-	put_int(b, "format", JSON_REPORT_FORMAT);
-	put_str(b, "run", in->id);
-	put_str(b, "title", p->title);
-	open_with(b, "scenario", '{');
-	put_str(b, "file", p->file);
-	put_str(b, "digest", p->digest);
+	json_put_int(b, "format", JSON_REPORT_FORMAT);
+	json_put_str(b, "run", in->id);
+	json_put_str(b, "title", p->title);
+	json_put_open(b, "scenario", '{');
+	json_put_str(b, "file", p->file);
+	json_put_str(b, "digest", p->digest);
 	buf_putc(b, '}');
-	put_str(b, "rollback", p->rollback_count > 0 ? p->rollbacks[p->rollback].name : NULL);
-	put_int(b, "exit", in->exit);
-	put_str(b, "result", report_result(in->exit));
-	put_bool(b, "vacuous", in->controls->vacuous);
-	open_with(b, "target", '{');
-	put_ns(b, "window_ns", p->window.target > 0 ? p->window.target : -1);
-	put_ns(b, "recovery_ns", p->window.recovery > 0 ? p->window.recovery : -1);
-	put_ns(b, "settle_ns", p->window.settle);
-	put_ns(b, "give_up_ns", p->window.give_up);
+	json_put_str(b, "rollback", p->rollback_count > 0 ? p->rollbacks[p->rollback].name : NULL);
+	json_put_int(b, "exit", in->exit);
+	json_put_str(b, "result", report_result(in->exit));
+	json_put_bool(b, "vacuous", in->controls->vacuous);
+	json_put_open(b, "target", '{');
+	json_put_ns(b, "window_ns", p->window.target > 0 ? p->window.target : -1);
+	json_put_ns(b, "recovery_ns", p->window.recovery > 0 ? p->window.recovery : -1);
+	json_put_ns(b, "settle_ns", p->window.settle);
+	json_put_ns(b, "give_up_ns", p->window.give_up);
 	buf_putc(b, '}');
 }
 
@@ -226,18 +152,20 @@ static int json_write(FILE *out, const struct report_input *in, bool colour, str
 	put_role(&b, "controls", in, ROLE_CONTROL);
 	put_role(&b, "drills", in, ROLE_DRILL);
 	put_role(&b, "knockouts", in, ROLE_KNOCKOUT);
-	put_changes(&b, "noise", &in->controls->noise);
-	open_with(&b, "hidden", '[');
+	json_put_changes(&b, "noise", &in->controls->noise);
+	json_put_open(&b, "hidden", '[');
 	GUARD(mem) struct report_hidden *hidden = NULL;
 	size_t count = report_hidden(in, &hidden);
 	for (size_t i = 0; i < count; i++) {
-		open_with(&b, NULL, '{');
-		put_str(&b, "by", hidden[i].by);
-		put_str(&b, "why", hidden[i].why);
-		put_int(&b, "count", (int64_t)hidden[i].count);
+		json_put_open(&b, NULL, '{');
+		json_put_str(&b, "by", hidden[i].by);
+		json_put_str(&b, "why", hidden[i].why);
+		json_put_int(&b, "count", (int64_t)hidden[i].count);
 		buf_putc(&b, '}');
 	}
-	buf_puts(&b, "]}\n");
+	buf_putc(&b, ']');
+	sweep_json(&b, in);
+	buf_puts(&b, "}\n");
 	return report_put(out, &b, e);
 }
 

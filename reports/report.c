@@ -46,6 +46,10 @@ static size_t hidden_max(const struct report_input *in)
 		if (in->items[i].verdict != NULL)
 			max += in->items[i].verdict->residue.count +
 			       in->items[i].verdict->drift.count;
+	for (size_t i = 0; in->sweep != NULL && i < in->sweep->class_count; i++)
+		if (in->sweep->classes[i].verdict != NULL)
+			max += in->sweep->classes[i].verdict->residue.count +
+			       in->sweep->classes[i].verdict->drift.count;
 	return max;
 }
 
@@ -59,6 +63,12 @@ size_t report_hidden(const struct report_input *in, struct report_hidden **ret)
 			continue;
 		hidden_add_all(rows, &count, &in->items[i].verdict->residue);
 		hidden_add_all(rows, &count, &in->items[i].verdict->drift);
+	}
+	for (size_t i = 0; in->sweep != NULL && i < in->sweep->class_count; i++) {
+		if (in->sweep->classes[i].verdict == NULL)
+			continue;
+		hidden_add_all(rows, &count, &in->sweep->classes[i].verdict->residue);
+		hidden_add_all(rows, &count, &in->sweep->classes[i].verdict->drift);
 	}
 	for (size_t i = 0; i < state->masks.count; i++) {
 		const struct mask *mask = state_mask_find(state->masks.items[i]);
@@ -158,6 +168,28 @@ const char *report_change_owner(const struct change *c, char *buf, size_t size)
 	else if (c->kind == STATE_FILE)
 		(void)snprintf(buf, size, "no package owns it");
 	return buf;
+}
+
+void report_change_line(struct buf *out, const struct change *c)
+{
+	char owner[160];
+	buf_printf(out, "%s %s %s ", report_change_mark(c->what), c->node,
+		   state_kind_name(c->kind));
+	report_safe(out, c->key);
+	if (c->attr_count > 0)
+		buf_puts(out, ": ");
+	report_change_attrs(out, c);
+	if (report_change_owner(c, owner, sizeof(owner))[0] != '\0')
+		buf_printf(out, " [%s]", owner);
+}
+
+void report_fact(struct buf *out, const char *name, const char *text)
+{
+	if (text == NULL || text[0] == '\0')
+		return;
+	buf_printf(out, "    %-9s ", name);
+	report_safe(out, text);
+	buf_putc(out, '\n');
 }
 
 const char *report_hint(enum outcome o)

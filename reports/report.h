@@ -17,6 +17,7 @@
 #include "harness/model/event.h"
 #include "harness/model/plan.h"
 #include "harness/model/role.h"
+#include "harness/model/sweep.h"
 #include "harness/model/verdict.h"
 
 struct report_item {
@@ -35,6 +36,9 @@ struct report_input {
 	size_t count;
 	const struct verdict_run *controls;
 	int exit; /* of the whole run */
+	/* NULL: the run was no sweep. The drills of a sweep are told by it alone and are none of
+	 * `items`, which has the controls (and what a scenario's own faults gave). */
+	const struct sweep *sweep;
 };
 
 struct report_format {
@@ -73,6 +77,10 @@ const char *report_change_word(enum change_what w);
 void report_change_attrs(struct buf *out, const struct change *c);
 /* "owner nginx-common"; "no package owns it" for a file without one; "" for other entries. */
 const char *report_change_owner(const struct change *c, char *buf, size_t size);
+/* "+ web file /etc/x: type file [no package owns it]", without a newline. */
+void report_change_line(struct buf *out, const struct change *c);
+/* "    why       TEXT" and a newline; nothing when there is no text. */
+void report_fact(struct buf *out, const char *name, const char *text);
 /* What to do about an outcome that is no pass; NULL: nothing to say. */
 const char *report_hint(enum outcome o);
 /* ns as clock_text() has it; "-" for one that does not apply (negative). */

@@ -8,6 +8,7 @@
 #include "harness/base/guard.h"
 #include "reports/paint.h"
 #include "reports/report.h"
+#include "reports/sweep.h"
 
 enum { CELL_MAX = 160, NAME_WIDTH_MAX = 44, CHANGES_SHOWN_MAX = 200, NOISE_SHOWN_MAX = 20 };
 
@@ -130,7 +131,6 @@ static void put_table(struct buf *b, const struct report_input *in, bool colour)
 
 static void put_changes(struct buf *b, const struct changes *c, size_t max)
 {
-	char owner[160];
 	size_t shown = 0, hidden = 0;
 	for (size_t i = 0; i < c->count; i++) {
 		const struct change *ch = &c->items[i];
@@ -140,14 +140,8 @@ static void put_changes(struct buf *b, const struct changes *c, size_t max)
 		}
 		if (shown++ >= max)
 			continue;
-		buf_printf(b, "      %s %s %s ", report_change_mark(ch->what), ch->node,
-			   state_kind_name(ch->kind));
-		report_safe(b, ch->key);
-		if (ch->attr_count > 0)
-			buf_puts(b, ": ");
-		report_change_attrs(b, ch);
-		if (report_change_owner(ch, owner, sizeof(owner))[0] != '\0')
-			buf_printf(b, " [%s]", owner);
+		buf_puts(b, "      ");
+		report_change_line(b, ch);
 		buf_putc(b, '\n');
 	}
 	if (shown > max)
@@ -155,15 +149,6 @@ static void put_changes(struct buf *b, const struct changes *c, size_t max)
 	if (hidden > 0)
 		buf_printf(b, "      (%zu more hidden by masks, ignores or noise, see below)\n",
 			   hidden);
-}
-
-static void put_fact(struct buf *b, const char *name, const char *text)
-{
-	if (text == NULL || text[0] == '\0')
-		return;
-	buf_printf(b, "    %-9s ", name);
-	report_safe(b, text);
-	buf_putc(b, '\n');
 }
 
 static void put_expected(struct buf *b, const struct report_item *it)
@@ -175,7 +160,7 @@ static void put_expected(struct buf *b, const struct report_item *it)
 		if (it->fault->expect & OUTCOME_BIT(o))
 			buf_printf(&names, "%s%s", names.len > 0 ? ", " : "",
 				   outcome_name((enum outcome)o));
-	put_fact(b, "expected", buf_str(&names));
+	report_fact(b, "expected", buf_str(&names));
 }
 
 /* The scenario that a run folder keeps is whole: includes merged, variables given, paths absolute.
@@ -198,11 +183,11 @@ static void put_failure(struct buf *b, const struct report_input *in, const stru
 	report_safe(b, report_item_name(it));
 	buf_printf(b, "%s: %s%s%s, %s\n", paint(colour, PAINT_OFF), paint_verdict(colour, v),
 		   outcome_name(v->outcome), paint(colour, PAINT_OFF), outcome_help(v->outcome));
-	put_fact(b, "why", v->why);
+	report_fact(b, "why", v->why);
 	put_expected(b, it);
-	put_fact(b, "strike", v->strike);
-	put_fact(b, "felt", v->felt);
-	put_fact(b, "detected", v->detected);
+	report_fact(b, "strike", v->strike);
+	report_fact(b, "felt", v->felt);
+	report_fact(b, "detected", v->detected);
 	for (size_t i = 0; i < v->finding_count; i++) {
 		const struct finding *f = &v->findings[i];
 		/* The deciding row has been told as the why. */
@@ -222,7 +207,7 @@ static void put_failure(struct buf *b, const struct report_input *in, const stru
 			   v->drift_visible);
 		put_changes(b, &v->drift, CHANGES_SHOWN_MAX);
 	}
-	put_fact(b, "hint", report_hint(v->outcome));
+	report_fact(b, "hint", report_hint(v->outcome));
 	buf_printf(b, "    look      backout show %s %s\n", in->dir, it->label);
 	put_again(b, in, it);
 }
@@ -283,29 +268,47 @@ static void put_head(struct buf *b, const struct report_input *in, bool colour)
 	buf_puts(b, "\n\n");
 }
 
+static bool any_restored(const struct sweep *s)
+{
+	struct sweep_counts n;
+	if (s == NULL)
+		return false;
+	sweep_count(s, &n);
+	return n.passed_classes[OUTCOME_RESTORED] > 0;
+}
+
+static void put_sum(struct buf *b, const struct report_input *in, bool colour)
+{
+	const char *tone = in->exit == EXIT_OK             ? PAINT_GREEN
+			   : in->exit == EXIT_INCONCLUSIVE ? PAINT_YELLOW
+							   : PAINT_RED;
+	struct report_counts n;
+	report_count(in, &n);
+	buf_printf(b, "\n%s%s%s (exit %d): ", paint(colour, tone), report_result(in->exit),
+		   paint(colour, PAINT_OFF), in->exit);
+	if (in->sweep != NULL) {
+		sweep_text_sum(b, in->sweep);
+		buf_puts(b, "; ");
+	}
+	buf_printf(b, "%u drills and controls, %u passed, %u failed, %u inconclusive\n", n.drills,
+		   n.passed, n.failed, n.inconclusive);
+	bool weak = n.inconclusive > 0 || in->controls->vacuous || any_restored(in->sweep);
+	if (in->exit == EXIT_INCONCLUSIVE && !weak)
+		buf_puts(b, "No drill is `restored`: nothing shows that the rollback is needed.\n");
+}
+
 static int text_write(FILE *out, const struct report_input *in, bool colour, struct err *e)
 {
 	GUARD_BUF struct buf b = { 0 };
-	struct report_counts n;
-	report_count(in, &n);
 	put_head(&b, in, colour);
 	put_table(&b, in, colour);
 	for (size_t i = 0; i < in->count; i++)
 		if (in->items[i].verdict != NULL && !in->items[i].verdict->pass)
 			put_failure(&b, in, &in->items[i], colour);
+	sweep_text(&b, in, colour);
 	put_noise(&b, in);
 	put_hidden(&b, in);
-	const char *tone = in->exit == EXIT_OK             ? PAINT_GREEN
-			   : in->exit == EXIT_INCONCLUSIVE ? PAINT_YELLOW
-							   : PAINT_RED;
-	buf_printf(&b,
-		   "\n%s%s%s (exit %d): %u drills and controls, %u passed, %u failed, %u "
-		   "inconclusive\n",
-		   paint(colour, tone), report_result(in->exit), paint(colour, PAINT_OFF), in->exit,
-		   n.drills, n.passed, n.failed, n.inconclusive);
-	if (in->exit == EXIT_INCONCLUSIVE && n.inconclusive == 0 && !in->controls->vacuous)
-		buf_puts(&b,
-			 "No drill is `restored`: nothing shows that the rollback is needed.\n");
+	put_sum(&b, in, colour);
 	return report_put(out, &b, e);
 }
 

@@ -7,30 +7,14 @@
 #include <sys/wait.h>
 
 #include "harness/base/guard.h"
-#include "harness/base/io.h"
 #include "reports/live.h"
 #include "reports/report.h"
 #include "reports/timeline.h"
+#include "tests/unit/golden.h"
 #include "tests/unit/report_fixture.h"
 #include "tests/unit/runner.h"
 
 Suite *suite_reports(void);
-
-enum { GOLDEN_MAX = 1 << 20 };
-
-static void same_as_golden(const char *name, const char *text, size_t len)
-{
-	struct err e = { 0 };
-	char path[256];
-	GUARD_BUF struct buf want = { 0 };
-	(void)snprintf(path, sizeof(path), "tests/unit/golden/%s", name);
-	const char *mode = getenv("BACKOUT_GOLDEN");
-	if (mode != NULL && strcmp(mode, "write") == 0)
-		MUST(io_write_file(AT_FDCWD, path, text, len, 0644, &e));
-	MUST(io_read_file(AT_FDCWD, path, GOLDEN_MAX, &want, &e));
-	if (want.len != len || memcmp(buf_str(&want), text, len) != 0)
-		ck_abort_msg("%s differs; this is what was written:\n%.*s", path, (int)len, text);
-}
 
 static const struct {
 	const char *format, *golden;

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Failing classes by what is wrong. Each class gets a signature (outcome, culprit, patterns of
+ * what it left); equal signatures are a group. All arrays are sized before they are filled, for
+ * an arena does not grow what it gave.
+ */
+#include "harness/model/sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/buf.h"
+#include "harness/base/guard.h"
+
+enum { WHAT_PATTERNS = 2 }; /* that a group's line names */
+
+/* One failing class on its way into a group. */
+struct member {
+	size_t cls;
+	const struct verdict *verdict;
+	const char **patterns; /* sorted, each once */
+	size_t pattern_count;
+	const char *blame; /* who or what, if nothing left tells it */
+	size_t group;
+};
+
+/* One visible entry of one class. */
+struct seen {
+	const struct change *change;
+	size_t member, points;
+};
+
+/* What a verdict shows as left, too little or different: the residue of a rollback, or how the
+ * patched state drifted where none was called for. */
+static void lists_of(const struct verdict *v, const struct changes *ret[2])
+{
+	ret[0] = &v->residue;
+	ret[1] = &v->drift;
+}
+
+static size_t visible_of(const struct verdict *v)
+{
+	const struct changes *lists[2];
+	size_t count = 0;
+	lists_of(v, lists);
+	for (int l = 0; l < 2; l++)
+		for (size_t i = 0; i < lists[l]->count; i++)
+			count += lists[l]->items[i].hidden_by == NULL;
+	return count;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void find_patterns(struct arena *arena, struct member *m)
+{
+	const struct changes *lists[2];
+	size_t all = 0;
+	m->patterns = arena_alloc(arena, (visible_of(m->verdict) + 1) * sizeof(*m->patterns));
+	lists_of(m->verdict, lists);
+	for (int l = 0; l < 2; l++)
+		for (size_t i = 0; i < lists[l]->count; i++)
+			if (lists[l]->items[i].hidden_by == NULL)
+				m->patterns[all++] = sweep_pattern(arena, &lists[l]->items[i]);
+	qsort(m->patterns, all, sizeof(*m->patterns), compare_texts);
+	for (size_t i = 0; i < all; i++)
+		if (i == 0 || strcmp(m->patterns[i], m->patterns[m->pattern_count - 1]) != 0)
+			m->patterns[m->pattern_count++] = m->patterns[i];
+}
+
+/* A reason without what differs from drill to drill: numbers, and names that were drawn. */
+static const char *plain_reason(struct arena *arena, const char *why)
+{
+	GUARD_BUF struct buf out = { 0 };
+	if (why == NULL)
+		return "";
+	for (const char *p = sweep_plain_names(arena, why); *p != '\0';) {
+		size_t digits = strspn(p, "0123456789");
+		if (digits > 0)
+			buf_putc(&out, 'N');
+		else
+			buf_putc(&out, *p);
+		p += digits > 0 ? digits : 1;
+	}
+	return arena_strdup(arena, buf_str(&out));
+}
+
+static const char *blame_of(struct arena *arena, const struct member *m)
+{
+	const struct verdict *v = m->verdict;
+	const char *name = v->culprit;
+	if (v->unexpected)
+		return arena_printf(arena, "%s, which `expect` excludes", outcome_name(v->outcome));
+	if (name == NULL)
+		return m->pattern_count > 0 ? "" : plain_reason(arena, v->why);
+	switch (v->outcome) {
+	case OUTCOME_STUCK:
+		return arena_printf(arena, "rollback step '%s' %s", name,
+				    v->timed_out ? "does not end in time" : "fails");
+	case OUTCOME_LATE:
+		return arena_printf(arena, "over the target of the %s", name);
+	default:
+		return arena_printf(arena, "probe '%s' does not hold", name);
+	}
+}
+
+static bool same_group(const struct member *a, const struct member *b)
+{
+	if (a->verdict->outcome != b->verdict->outcome || strcmp(a->blame, b->blame) != 0 ||
+	    a->pattern_count != b->pattern_count)
+		return false;
+	for (size_t i = 0; i < a->pattern_count; i++)
+		if (strcmp(a->patterns[i], b->patterns[i]) != 0)
+			return false;
+	return true;
+}
+
+static const char *what_of(struct arena *arena, const struct member *m)
+{
+	GUARD_BUF struct buf out = { 0 };
+	buf_puts(&out, m->blame);
+	for (size_t i = 0; i < m->pattern_count && i < WHAT_PATTERNS; i++)
+		buf_printf(&out, "%s%s", out.len > 0 ? "; " : "", m->patterns[i]);
+	if (m->pattern_count > WHAT_PATTERNS)
+		buf_printf(&out, "; and %zu more sorts of residue",
+			   m->pattern_count - WHAT_PATTERNS);
+	return arena_strdup(arena, buf_str(&out));
+}
+
+/* ---- entries of a group, each once ---- */
+
+static int compare_seen(const void *a, const void *b)
+{
+	const struct seen *x = a, *y = b;
+	int order = strcmp(x->change->node, y->change->node);
+	if (order == 0)
+		order = state_order(x->change->kind, x->change->key, y->change->kind,
+				    y->change->key);
+	if (order == 0)
+		order = (int)x->change->what - (int)y->change->what;
+	return order != 0 ? order : (x->member < y->member ? -1 : x->member > y->member);
+}
+
+static bool same_entry(const struct change *a, const struct change *b)
+{
+	return a->what == b->what && a->kind == b->kind && strcmp(a->node, b->node) == 0 &&
+	       strcmp(a->key, b->key) == 0;
+}
+
+static size_t add_seen(struct seen *list, size_t count, const struct member *m, size_t member,
+		       size_t points)
+{
+	const struct changes *lists[2];
+	lists_of(m->verdict, lists);
+	for (int l = 0; l < 2; l++)
+		for (size_t i = 0; i < lists[l]->count; i++)
+			if (lists[l]->items[i].hidden_by == NULL)
+				list[count++] =
+					(struct seen){ &lists[l]->items[i], member, points };
+	return count;
+}
+
+static void find_entries(struct arena *arena, const struct sweep *s, struct sweep_group *g)
+{
+	size_t room = 0, count = 0, unique = 0;
+	for (size_t i = 0; i < g->class_count; i++)
+		room += visible_of(s->classes[g->classes[i]].verdict);
+	GUARD(mem) struct seen *list = mem_array(room + 1, sizeof(*list));
+	for (size_t i = 0; i < g->class_count; i++) {
+		const struct sweep_class *c = &s->classes[g->classes[i]];
+		const struct member m = { .verdict = c->verdict };
+		count = add_seen(list, count, &m, i, c->points);
+	}
+	qsort(list, count, sizeof(*list), compare_seen);
+	for (size_t i = 0; i < count; i++)
+		unique += i == 0 || !same_entry(list[i].change, list[i - 1].change);
+	struct sweep_entry *entries = arena_alloc(arena, (unique + 1) * sizeof(*entries));
+	for (size_t i = 0; i < count; i++) {
+		if (i == 0 || !same_entry(list[i].change, list[i - 1].change))
+			entries[g->entry_count++] =
+				(struct sweep_entry){ .change = list[i].change };
+		entries[g->entry_count - 1].classes++;
+		entries[g->entry_count - 1].points += list[i].points;
+	}
+	g->entries = entries;
+}
+
+/* ---- groups ---- */
+
+static size_t find_members(struct arena *arena, const struct sweep *s, struct member *members)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < s->class_count; i++) {
+		const struct verdict *v = s->classes[i].verdict;
+		if (v == NULL || v->pass)
+			continue;
+		struct member *m = &members[count++];
+		*m = (struct member){ .cls = i, .verdict = v };
+		find_patterns(arena, m);
+		m->blame = blame_of(arena, m);
+	}
+	return count;
+}
+
+/* Numbers the groups in the order of their first classes. Returns how many. */
+static size_t assign(struct member *members, size_t count, size_t *heads)
+{
+	size_t groups = 0;
+	for (size_t i = 0; i < count; i++) {
+		size_t g = 0;
+		while (g < groups && !same_group(&members[heads[g]], &members[i]))
+			g++;
+		if (g == groups)
+			heads[groups++] = i;
+		members[i].group = g;
+	}
+	return groups;
+}
+
+static void fill_group(struct arena *arena, const struct sweep *s, const struct member *members,
+		       size_t count, struct sweep_group *g, size_t head)
+{
+	const struct member *first = &members[head];
+	size_t *classes = arena_alloc(arena, (count - head) * sizeof(*classes));
+	*g = (struct sweep_group){
+		.outcome = first->verdict->outcome,
+		.what = what_of(arena, first),
+		.patterns = first->patterns,
+		.pattern_count = first->pattern_count,
+		.classes = classes,
+	};
+	for (size_t i = head; i < count; i++) {
+		if (members[i].group != first->group)
+			continue;
+		classes[g->class_count++] = members[i].cls;
+		g->points += s->classes[members[i].cls].points;
+	}
+	find_entries(arena, s, g);
+}
+
+/* Worse codes first: a harness that fails, a workflow that fails, a drill, too little proof. */
+static int rank_of(enum outcome o)
+{
+	static const int order[] = { EXIT_HARNESS, EXIT_BROKEN, EXIT_FAILED, EXIT_OK,
+				     EXIT_INCONCLUSIVE };
+	int rank = 0, last = (int)(sizeof(order) / sizeof(order[0]));
+	while (rank < last && order[rank] != outcome_exit(o))
+		rank++;
+	return rank;
+}
+
+/* Exit 0 is here for what passed and was not expected: a failure, too. */
+static int compare_groups(const void *a, const void *b)
+{
+	const struct sweep_group *x = a, *y = b;
+	int order = rank_of(x->outcome) - rank_of(y->outcome);
+	if (order == 0)
+		order = (int)x->outcome - (int)y->outcome;
+	if (order == 0)
+		order = x->classes[0] < y->classes[0] ? -1 : x->classes[0] > y->classes[0];
+	return order;
+}
+
+void sweep_group_all(struct arena *arena, struct sweep *s)
+{
+	GUARD(mem) struct member *members = mem_array(s->class_count + 1, sizeof(*members));
+	GUARD(mem) size_t *heads = mem_array(s->class_count + 1, sizeof(*heads));
+	size_t count = find_members(arena, s, members);
+	size_t group_count = assign(members, count, heads);
+	struct sweep_group *groups = arena_alloc(arena, (group_count + 1) * sizeof(*groups));
+	for (size_t g = 0; g < group_count; g++)
+		fill_group(arena, s, members, count, &groups[g], heads[g]);
+	qsort(groups, group_count, sizeof(*groups), compare_groups);
+	s->groups = groups;
+	s->group_count = group_count;
+}
