@@ -12,13 +12,18 @@
 #include "reports/report.h"
 #include "reports/timeline.h"
 
+enum { TERMINAL_WIDTH = 80, SWEEP_LINE_EVERY_S = 10 };
+
 struct live {
 	FILE *out;
 	bool terminal, colour;
-	bool drawn;    /* a status line stands on the terminal */
-	char *name;    /* of the drill that runs; NULL: none */
-	char *phase;   /* what happened last, in words */
-	int64_t begun; /* CLOCK_MONOTONIC */
+	bool drawn;                 /* a status line stands on the terminal */
+	char *name;                 /* of the drill that runs; NULL: none */
+	char *phase;                /* what happened last, in words */
+	int64_t begun;              /* CLOCK_MONOTONIC */
+	char sweep[TERMINAL_WIDTH]; /* the line of a sweep; "": none */
+	int64_t sweep_told;         /* when a plain line was written last; -1: never */
+	bool sweep_over;
 };
 
 /* Events that a log should show; a terminal shows all of them in turn. */
@@ -33,7 +38,7 @@ static const bool important[EVENT_KIND_COUNT] = {
 struct live *live_create(FILE *out, bool terminal, bool colour)
 {
 	struct live *l = mem_alloc(sizeof(*l));
-	*l = (struct live){ .out = out, .terminal = terminal, .colour = colour };
+	*l = (struct live){ .out = out, .terminal = terminal, .colour = colour, .sweep_told = -1 };
 	return l;
 }
 
@@ -63,7 +68,14 @@ static double elapsed(const struct live *l)
 
 void live_tick(struct live *l)
 {
-	if (!l->terminal || l->name == NULL)
+	if (!l->terminal)
+		return;
+	if (l->name == NULL && l->sweep[0] != '\0') {
+		(void)fprintf(l->out, "\r\033[K%s", l->sweep);
+		(void)fflush(l->out);
+		l->drawn = true;
+	}
+	if (l->name == NULL)
 		return;
 	/* A line that wraps could not be wiped again: terminals of 80 columns are the least. */
 	(void)fprintf(l->out, "\r\033[K  %-30.30s %6.1f s  %.36s", l->name, elapsed(l),
@@ -131,6 +143,59 @@ void live_verdict(struct live *l, const struct verdict *v)
 	(void)fflush(l->out);
 	free(l->name);
 	l->name = NULL;
+}
+
+/* What is left to do takes as long as what was done took. */
+static void put_left(struct buf *b, const struct sweep_progress *p, int64_t took)
+{
+	char text[32];
+	if (p->drills_done == 0 || p->drills_done >= p->drills_total)
+		return;
+	double each = (double)took / (double)p->drills_done;
+	int64_t left = (int64_t)(each * (double)(p->drills_total - p->drills_done));
+	buf_printf(b, ", %s left", clock_text(left, text, sizeof(text)));
+}
+
+/* The rate is that of points: a class that is drilled once counts with all of its points. */
+static void put_sweep(struct buf *b, const struct sweep_progress *p, bool terminal)
+{
+	int64_t took = p->now > p->started ? p->now - p->started : 0;
+	buf_printf(b, "sweep: %zu/%zu points", p->points_done, p->points_total);
+	if (!terminal)
+		buf_printf(b, ", %zu/%zu drills by %u job%s", p->drills_done, p->drills_total,
+			   p->jobs, p->jobs == 1 ? "" : "s");
+	if (p->failing_groups == 0)
+		buf_puts(b, ", none fails");
+	else
+		buf_printf(b, ", %zu fail (%zu group%s)", p->failing_points, p->failing_groups,
+			   p->failing_groups == 1 ? "" : "s");
+	if (took > 0)
+		buf_printf(b, ", %.1f/s", (double)p->points_done * (double)NS_PER_S / (double)took);
+	put_left(b, p, took);
+}
+
+void live_sweep(struct live *l, const struct sweep_progress *p)
+{
+	GUARD_BUF struct buf line = { 0 };
+	bool over = p->drills_done >= p->drills_total;
+	bool due = l->sweep_told < 0 || p->now - l->sweep_told >= SWEEP_LINE_EVERY_S * NS_PER_S;
+	if (l->sweep_over)
+		return;
+	put_sweep(&line, p, l->terminal);
+	l->sweep_over = over;
+	if (l->terminal && !over) {
+		/* One column less: a full line would wrap on some terminals. */
+		(void)snprintf(l->sweep, sizeof(l->sweep) - 1, "  %s", buf_str(&line));
+		live_tick(l);
+		return;
+	}
+	if (!over && !due)
+		return;
+	wipe(l);
+	l->sweep[0] = '\0';
+	l->sweep_told = p->now;
+	(void)fprintf(l->out, "%s%s\n", l->terminal ? "  " : "", buf_str(&line));
+	(void)fflush(l->out);
 }
 
 void live_say(struct live *l, const char *text)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "harness/model/sweep.h"
 #include "harness/model/verdict.h"
 
 struct live;
@@ -28,6 +29,10 @@ void live_line(struct live *l, const char *line, size_t len);
 void live_tick(struct live *l);
 /* The drill's verdict; NULL for a knock-out, which has none of its own. */
 void live_verdict(struct live *l, const struct verdict *v);
+/* How a sweep stands: on a terminal one line that is redrawn at each call, elsewhere a plain line
+ * at the first call, then at most one in ten seconds (by p->now). The last state, with all drills
+ * done, is told once and stays. */
+void live_sweep(struct live *l, const struct sweep_progress *p);
 /* A message in between that does not spoil the status line. */
 void live_say(struct live *l, const char *text);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "harness/base/clock.h"
 #include "harness/base/guard.h"
 #include "reports/live.h"
 #include "reports/report.h"
@@ -191,6 +192,70 @@ START_TEST(live_terminal_redraws_one_line)
 }
 END_TEST
 
+/* Three drills of ten points each; the clock is the caller's. */
+static void live_three(bool terminal, char **text, size_t *len)
+{
+	static const int seconds[] = { 0, 3, 9, 10, 12, 25, 30 };
+	static const size_t done[] = { 0, 0, 1, 1, 1, 2, 3 };
+	FILE *out = open_memstream(text, len);
+	struct live *l = live_create(out, terminal, false);
+	for (size_t i = 0; i < sizeof(done) / sizeof(done[0]); i++) {
+		struct sweep_progress p = { .points_done = 10 * done[i],
+					    .points_total = 30,
+					    .drills_done = done[i],
+					    .drills_total = 3,
+					    .failing_groups = done[i] / 2,
+					    .failing_points = done[i] / 2 * 10,
+					    .started = 5 * NS_PER_S,
+					    .now = (5 + seconds[i]) * NS_PER_S,
+					    .jobs = 2 };
+		live_sweep(l, &p);
+		if (i == 1)
+			live_say(l, "a note");
+	}
+	struct sweep_progress again = { .drills_done = 3, .drills_total = 3, .now = 99 * NS_PER_S };
+	live_sweep(l, &again);
+	live_destroy(l);
+	(void)fclose(out);
+}
+
+START_TEST(live_sweep_piped)
+{
+	char *text = NULL;
+	size_t len = 0;
+	live_three(false, &text, &len);
+	ck_assert_str_eq(text, "sweep: 0/30 points, 0/3 drills by 2 jobs, none fails\n"
+			       "a note\n"
+			       "sweep: 10/30 points, 1/3 drills by 2 jobs, none fails, 1.0/s, "
+			       "20.0 s left\n"
+			       "sweep: 20/30 points, 2/3 drills by 2 jobs, 10 fail (1 group), "
+			       "0.8/s, 12.5 s left\n"
+			       "sweep: 30/30 points, 3/3 drills by 2 jobs, 10 fail (1 group), "
+			       "1.0/s\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(live_sweep_redraws)
+{
+	char *text = NULL;
+	size_t len = 0, lines = 0, longest = 0;
+	live_three(true, &text, &len);
+	for (const char *p = text, *at = text; *p != '\0'; p++) {
+		lines += *p == '\n';
+		at = *p == '\n' || *p == '\r' ? p : at;
+		longest = (size_t)(p - at) > longest ? (size_t)(p - at) : longest;
+	}
+	ck_assert_uint_eq(lines, 2); /* the note and the end */
+	ck_assert_uint_lt(longest, 80);
+	ck_assert_ptr_nonnull(strstr(text, "a note\n\r\033[K  sweep: 0/30"));
+	ck_assert_ptr_nonnull(strstr(text, "  sweep: 20/30 points, 10 fail (1 group), 0.8/s"));
+	ck_assert_str_eq(strrchr(text, '\r'), "\r\033[K  sweep: 30/30 points, 10 fail (1 group), "
+					      "1.0/s\n");
+	free(text);
+}
+END_TEST
+
 START_TEST(hidden_rows_are_counted)
 {
 	static const struct {
@@ -231,6 +296,8 @@ Suite *suite_reports(void)
 	tcase_add_loop_test(t, every_event_has_words, 0, EVENT_KIND_COUNT);
 	tcase_add_test(t, live_piped_is_plain_lines);
 	tcase_add_test(t, live_terminal_redraws_one_line);
+	tcase_add_test(t, live_sweep_piped);
+	tcase_add_test(t, live_sweep_redraws);
 	suite_add_tcase(s, t);
 	return s;
 }
