@@ -1,121 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* `backout run SCENARIO`: controls, drills, knock-outs, verdicts, reports. */
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "harness/base/guard.h"
-#include "harness/base/io.h"
 #include "harness/base/log.h"
-#include "harness/base/mem.h"
+#include "harness/cli/live_view.h"
 #include "harness/cli/options.h"
 #include "harness/cli/run_report.h"
 #include "harness/cli/settings.h"
 #include "harness/engine/run.h"
-#include "reports/live.h"
 
 extern const struct command command_run;
-
-/* The live view, and which drill it shows. */
-struct view {
-	struct live *live;
-	char *label; /* of the drill under way */
-};
-
-static void note(void *arg, const char *line)
-{
-	const struct view *v = arg;
-	live_say(v->live, line);
-}
-
-static void begin(void *arg, const char *label, size_t index, size_t total)
-{
-	struct view *v = arg;
-	GUARD(mem) char *name = mem_printf("[%zu/%zu] %s", index, total, label);
-	free(v->label);
-	v->label = mem_strdup(label);
-	live_begin(v->live, name);
-}
-
-static void line(void *arg, const char *text, size_t len)
-{
-	const struct view *v = arg;
-	live_line(v->live, text, len);
-}
-
-static void tick(void *arg)
-{
-	const struct view *v = arg;
-	live_tick(v->live);
-}
-
-static void end(void *arg, const struct run_item *item)
-{
-	const struct view *v = arg;
-	if (strcmp(v->label, item->label) == 0) {
-		live_verdict(v->live, item->role == ROLE_KNOCKOUT ? NULL : &item->verdict);
-		return;
-	}
-	/* A drill that waited for its counter-proof. */
-	GUARD(mem)
-	char *text = mem_printf("%s: %s, %s", item->label, outcome_name(item->verdict.outcome),
-				item->verdict.why);
-	live_say(v->live, text);
-}
-
-/* Every format as a file of the run's folder. */
-static int write_reports(const struct run_view *view, const struct report_input *input,
-			 struct err *e)
-{
-	static const struct {
-		const char *format, *file;
-	} files[] = {
-		{ "text", "report.txt" },
-		{ "json", "verdict.json" },
-		{ "junit", "report.xml" },
-	};
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		GUARD(mem) char *path = mem_printf("%s/%s", view->dir, files[i].file);
-		GUARD(file) FILE *f = fopen(path, "we");
-		if (f == NULL)
-			return ERR(e, errno, "create '%s'", path);
-		if (report_find(files[i].format)->write(f, input, false, e) < 0)
-			return -1;
-		if (fflush(f) != 0)
-			return ERR(e, errno, "write '%s'", path);
-	}
-	return 0;
-}
-
-static int conclude(const struct run *run, bool json, struct err *e)
-{
-	const struct run_view *view = run_view(run);
-	struct run_report report;
-	run_report_make(&report, view);
-	int result = write_reports(view, &report.input, e);
-	if (result == 0)
-		result = report_find(json ? "json" : "text")
-				 ->write(stdout, &report.input, settings_colour(stdout), e);
-	run_report_free(&report);
-	return result < 0 ? -1 : view->exit;
-}
 
 static int execute(const struct run_options *o, bool json, struct err *e)
 {
 	struct run *run = NULL;
 	int interrupted = 0;
-	struct view view = {
-		live_create(stderr, isatty(STDERR_FILENO) == 1, settings_colour(stderr)), NULL
-	};
-	struct run_progress progress = { note, begin, line, tick, end, &view };
+	struct run_progress progress;
+	struct live_view *view = live_view_open(&progress);
 	int result = run_execute(&run, o, &progress, &interrupted, e);
-	live_destroy(view.live);
-	free(view.label);
+	live_view_close(view);
 	if (result == 0)
-		result = conclude(run, json, e);
+		result = run_report_publish(run_view(run), json ? "json" : "text", e);
+	if (result == 0)
+		result = run_view(run)->exit;
 	run_free(run);
 	if (result >= 0 && interrupted == SIGINT)
 		return EXIT_INTERRUPTED;

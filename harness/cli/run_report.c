@@ -4,17 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/guard.h"
 #include "harness/base/mem.h"
+#include "harness/cli/settings.h"
 #include "harness/model/json.h"
 
 enum { FORMATS_MAX = 32 };
 
 void run_report_make(struct run_report *ret, const struct run_view *view)
 {
+	size_t count = 0;
 	ret->items = mem_array(view->count + 1, sizeof(*ret->items));
 	for (size_t i = 0; i < view->count; i++) {
 		const struct run_item *it = &view->items[i];
-		ret->items[i] = (struct report_item){
+		if (view->sweep != NULL && it->role != ROLE_CONTROL)
+			continue; /* the sweep tells of them, class by class */
+		ret->items[count++] = (struct report_item){
 			.label = it->label,
 			.role = it->role,
 			.fault = it->fault,
@@ -27,7 +32,8 @@ void run_report_make(struct run_report *ret, const struct run_view *view)
 		.id = view->id,
 		.dir = view->dir,
 		.items = ret->items,
-		.count = view->count,
+		.count = count,
+		.sweep = view->sweep,
 		.controls = &view->controls,
 		.exit = view->exit,
 	};
@@ -52,4 +58,40 @@ int run_report_format(const char *name, const struct report_format **ret, struct
 	return ERR_AS(e, EXIT_USAGE_ERROR, 0, "no report format '%s'; %s%s", name,
 		      near != NULL ? "did you mean " : "see `backout list reports`",
 		      near != NULL ? near : "");
+}
+
+/* Every format as a file of the run's folder. */
+static int write_reports(const struct run_view *view, const struct report_input *input,
+			 struct err *e)
+{
+	static const struct {
+		const char *format, *file;
+	} files[] = {
+		{ "text", "report.txt" },
+		{ "json", "verdict.json" },
+		{ "junit", "report.xml" },
+	};
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		GUARD(mem) char *path = mem_printf("%s/%s", view->dir, files[i].file);
+		GUARD(file) FILE *f = fopen(path, "we");
+		if (f == NULL)
+			return ERR(e, errno, "create '%s'", path);
+		if (report_find(files[i].format)->write(f, input, false, e) < 0)
+			return -1;
+		if (fflush(f) != 0)
+			return ERR(e, errno, "write '%s'", path);
+	}
+	return 0;
+}
+
+int run_report_publish(const struct run_view *view, const char *format, struct err *e)
+{
+	struct run_report report;
+	run_report_make(&report, view);
+	int result = write_reports(view, &report.input, e);
+	if (result == 0 && format != NULL)
+		result = report_find(format)->write(stdout, &report.input, settings_colour(stdout),
+						    e);
+	run_report_free(&report);
+	return result;
 }

@@ -15,6 +15,9 @@ struct run_report {
 void run_report_make(struct run_report *ret, const struct run_view *view);
 void run_report_free(struct run_report *r);
 
+/* Every format as a file of the run's folder; the one named (NULL: none) on stdout, too. */
+int run_report_publish(const struct run_view *view, const char *format, struct err *e);
+
 /* The format by name, or exit 64 with the nearest. */
 int run_report_format(const char *name, const struct report_format **ret, struct err *e);
 

@@ -13,6 +13,7 @@
 #include "harness/base/mem.h"
 #include "harness/engine/catalog.h"
 #include "harness/engine/record_file.h"
+#include "harness/engine/sweep_folder.h"
 
 enum { CONTROLS = 2 };
 #define FAULT_FILE "fault.json"
@@ -138,6 +139,33 @@ int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault,
 	return (int)n;
 }
 
+bool run_has_control(const struct run *r, char letter)
+{
+	return find(r, ROLE_CONTROL, NULL, (unsigned)(letter - 'a')) >= 0;
+}
+
+struct plan_doc *run_doc(struct run *r)
+{
+	return r->doc;
+}
+
+struct arena *run_arena(struct run *r)
+{
+	return r->arena;
+}
+
+void run_forget(struct run *r, int index)
+{
+	record_close(r->records[index]);
+	r->records[index] = NULL;
+	r->items[index].journal = NULL;
+}
+
+void run_set_sweep(struct run *r, const struct sweep *s)
+{
+	r->view.sweep = s;
+}
+
 int run_conclude(struct run *r, struct err *e)
 {
 	const struct record *a = record_at(r, find(r, ROLE_CONTROL, NULL, 0));
@@ -249,7 +277,7 @@ int run_load(struct run **ret, const char *dir, struct err *e)
 		    add_if_there(r, ROLE_KNOCKOUT, f, 0, e) < 0)
 			goto fail;
 	}
-	if (add_other_drills(r, e) < 0 || run_conclude(r, e) < 0)
+	if (add_other_drills(r, e) < 0 || run_conclude(r, e) < 0 || sweep_folder_read(r, e) < 0)
 		goto fail;
 	*ret = r;
 	return 0;

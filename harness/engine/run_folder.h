@@ -17,6 +17,7 @@
 #include "harness/base/err.h"
 #include "harness/model/plan.h"
 #include "harness/model/role.h"
+#include "harness/model/sweep.h"
 #include "harness/model/verdict.h"
 
 struct run_item {
@@ -36,6 +37,7 @@ struct run_view {
 	const struct run_item *items; /* controls, then each drill followed by its knock-out */
 	size_t count;
 	struct verdict_run controls;
+	const struct sweep *sweep; /* NULL: it was no sweep */
 	int exit; /* of the run */
 };
 
@@ -59,6 +61,13 @@ struct run *run_new(struct plan_doc *plan, const char *dir);
  * belongs to once more). The item's index, or -1. */
 int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault, char letter,
 	    struct err *e);
+bool run_has_control(const struct run *r, char letter);
+struct plan_doc *run_doc(struct run *r);
+/* Where values live that are to go with the run. */
+struct arena *run_arena(struct run *r);
+/* Give back a judged item's journal: a sweep has thousands. Its verdict stays. */
+void run_forget(struct run *r, int index);
+void run_set_sweep(struct run *r, const struct sweep *s);
 /* A/A noise and the run's exit code, from what is there. */
 int run_conclude(struct run *r, struct err *e);
 

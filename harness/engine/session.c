@@ -151,6 +151,13 @@ int session_folder(struct session *s, const char *more, struct err *e)
 	return pool_create(&s->pool, s->progress->tick, s->progress->arg, s->interrupted, e);
 }
 
+int session_reopen(struct session *s, const char *dir, struct err *e)
+{
+	describe_host(s);
+	s->dir = mem_strdup(dir);
+	return pool_create(&s->pool, s->progress->tick, s->progress->arg, s->interrupted, e);
+}
+
 void session_close(struct session *s)
 {
 	roots_free(s->roots, s->plan != NULL ? s->plan->node_count : 0);

@@ -56,6 +56,8 @@ int session_seed(struct session *s, const char *seed, struct err *e);
  * host.json, and s->run, which takes the plan over. `more` (may be NULL): further members of
  * run.json. */
 int session_folder(struct session *s, const char *more, struct err *e);
+/* The same for a folder that is there, behind plan, roots, seed and s->run. */
+int session_reopen(struct session *s, const char *dir, struct err *e);
 /* Frees all but the owner and s->run, which may be NULL. */
 void session_close(struct session *s);
 

@@ -18,17 +18,18 @@
 #include "harness/base/err.h"
 #include "harness/engine/run.h"
 #include "harness/model/sweep.h"
+#include "harness/model/sweep_order.h"
 
 /* What is swept; stored in run.json, and taken from there when a sweep goes on. Texts as on the
  * command line. */
 struct sweep_ask {
-	const char *strike;     /* kill, crash, power, errno:E, delay:D, or the name of a fault */
-	const char *points;     /* calls, programs, steps */
-	const char *in;         /* patch, rollback, both */
-	bool no_reduce;         /* every point is drilled */
-	bool no_branch;         /* every drill from the start of the workflow */
-	bool pairs;             /* strike the rollback, too, that follows a strike in the patch */
-	unsigned shard, shards; /* shard of shards, 1-based; 0: all of it */
+	const char *strike;       /* kill, crash, power, errno:E, delay:D, or the name of a fault */
+	const char *points;       /* calls, programs, steps */
+	const char *in;           /* patch, rollback, both */
+	bool no_reduce;           /* every point is drilled */
+	bool no_branch;           /* every drill from the start of the workflow */
+	bool pairs;               /* strike the rollback, too, that follows a strike in the patch */
+	struct sweep_shard shard; /* total 0: all of it */
 };
 
 struct sweep_options {

@@ -62,9 +62,6 @@ static const char *why_rerun(struct sweeping *w, const struct point *p)
 		return "no process is struck between steps";
 	if (goes_on(w, p))
 		return "the workflow goes on behind a step that failed";
-	for (size_t i = 0; i < w->s.plan->node_count; i++)
-		if (node_plan_keeps_no_copy(&w->s.plan->nodes[i]))
-			return "the node's root is a disk of its own";
 	if (w->strike.leaves != LEAVES_BOOTED && p->live > 0 && services_at(w, p) == NULL)
 		return "the workflow has left processes running that a kept state would not have";
 	return services_at(w, p);
@@ -72,8 +69,8 @@ static const char *why_rerun(struct sweeping *w, const struct point *p)
 
 static void mark_shard(struct sweeping *w)
 {
-	for (size_t i = 0; w->ask.shards > 0 && i < w->class_count; i++)
-		w->classes[i].skip = i % w->ask.shards != w->ask.shard - 1;
+	for (size_t i = 0; w->ask.shard.total > 0 && i < w->class_count; i++)
+		w->classes[i].skip = !sweep_shard_has(&w->ask.shard, i);
 }
 
 static void tell_unstable(struct sweeping *w)
@@ -82,10 +79,11 @@ static void tell_unstable(struct sweeping *w)
 	for (size_t i = 0; i < w->list.count; i++)
 		n += w->list.items[i].unstable;
 	if (n > 0)
-		sweep_say(w,
-			  "%zu of %zu points came in one of the two recordings only; each of them is "
-			  "drilled by its own trigger",
-			  n, w->list.count);
+		sweep_say(
+			w,
+			"%zu of %zu points came in one of the two recordings only; each of them is "
+			"drilled by its own trigger",
+			n, w->list.count);
 }
 
 int sweep_classify(struct sweeping *w, struct err *e)
@@ -97,7 +95,8 @@ int sweep_classify(struct sweeping *w, struct err *e)
 	if (w->list.count == 0)
 		return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
 			      "a sweep of no points: the %s makes no %s that count; try another "
-			      "--points or --in", w->ask.in, w->ask.points);
+			      "--points or --in",
+			      w->ask.in, w->ask.points);
 	bool merge = !w->ask.no_reduce &&
 		     (w->strike.leaves == LEAVES_WRITTEN || w->strike.leaves == LEAVES_BOOTED);
 	w->class_count = point_classes(&w->list, merge, goes_on, w);

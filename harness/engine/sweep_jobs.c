@@ -158,8 +158,8 @@ static int add_whole(struct sweeping *w, struct sweep_job *j, struct err *e)
 	*(j->again ? &c->again : &c->item) = item;
 	if (*w->s.interrupted != 0 || !one_drill_needs_knockout(&w->s, item))
 		return 0;
-	return start_whole(w, j->cls, j->again,
-			   (struct drill_id){ ROLE_KNOCKOUT, id->fault, 0 }, e);
+	return start_whole(w, j->cls, j->again, (struct drill_id){ ROLE_KNOCKOUT, id->fault, 0 },
+			   e);
 }
 
 int sweep_reap(struct sweeping *w, struct err *e)

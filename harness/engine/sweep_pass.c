@@ -137,7 +137,8 @@ static int open_pass(struct pass *p, const size_t *classes, size_t count, struct
 	struct sweeping *w = p->sweeping;
 	int pair[2];
 	char letter = 'r'; /* of no control that is judged */
-	if (one_drill_make(&p->drill, &w->s, (struct drill_id){ ROLE_CONTROL, NULL, letter }, e) < 0)
+	if (one_drill_make(&p->drill, &w->s, (struct drill_id){ ROLE_CONTROL, NULL, letter }, e) <
+	    0)
 		return -1;
 	free(p->drill.label);
 	free(p->drill.dir);

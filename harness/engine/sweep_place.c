@@ -10,10 +10,10 @@
 #include "harness/engine/sweep_private.h"
 
 enum {
-	PLACE_SHARE = 2,             /* of the memory that is free now: one part in so many */
-	PLACE_MIN = 1 << 30,         /* bytes; with less the copies stay on disk */
-	PLACE_RESERVE = 256 << 20,   /* bytes that always stay free */
-	PLACE_COPIES = 4,            /* of the largest state so far that must fit besides */
+	PLACE_SHARE = 2,           /* of the memory that is free now: one part in so many */
+	PLACE_MIN = 1 << 30,       /* bytes; with less the copies stay on disk */
+	PLACE_RESERVE = 256 << 20, /* bytes that always stay free */
+	PLACE_COPIES = 4,          /* of the largest state so far that must fit besides */
 };
 
 static uint64_t free_memory(void)
@@ -38,7 +38,8 @@ static bool limited(const struct plan *p)
 }
 
 /* In a mount namespace of our own: the host sees nothing of it, and it goes with the last process
- * of ours. What lies in it counts against a node's limit of memory, so with one it stays on disk. */
+ * of ours. What lies in it counts against a node's limit of memory, so with one it stays on disk.
+ */
 int sweep_place(struct sweeping *w, struct err *e)
 {
 	char options[64];
@@ -51,8 +52,9 @@ int sweep_place(struct sweeping *w, struct err *e)
 	if (mount("backout", owner_work_dir(w->s.owner), "tmpfs", MS_NODEV, options) < 0)
 		return ERR(e, errno, "a place of work in memory on '%s'",
 			   owner_work_dir(w->s.owner));
-	sweep_say(w, "the nodes' files are kept in memory: fsync costs nothing here, so recovery is "
-		     "faster than on a disk");
+	sweep_say(w,
+		  "the nodes' files are kept in memory: fsync costs nothing here, so recovery is "
+		  "faster than on a disk");
 	return 0;
 }
 

@@ -14,13 +14,15 @@
 #include "harness/engine/sweep_points.h"
 #include "harness/engine/sweep_strike.h"
 
+enum { SWEEP_NOTES_MAX = 64 };
+
 /* Points that are drilled together. */
 struct swept {
 	size_t first, points;
 	enum sweep_how how;
 	const char *why;
 	const struct fault_plan *fault;
-	int item; /* of the run; -1: not drilled yet */
+	int item;  /* of the run; -1: not drilled yet */
 	int again; /* the same strike from the start of the workflow; -1: not made */
 	bool skip; /* another shard's */
 	bool busy; /* its drill runs, or waits to */
@@ -39,6 +41,7 @@ struct sweeping {
 	size_t *order; /* of the classes, as they are drilled */
 	unsigned jobs;
 	int64_t began, until; /* of the drills; CLOCK_MONOTONIC */
+	int64_t before;       /* that earlier parts of this sweep took; ns */
 	const char *cut;
 	const char **notes;
 	size_t note_count;
@@ -49,6 +52,8 @@ struct sweeping {
 };
 
 /* sweep.c */
+struct record_spec sweep_record(const struct sweeping *w); /* as asked; offers nothing */
+void sweep_tell(struct sweeping *w);                       /* how it stands, to the live view */
 void sweep_say(struct sweeping *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* True: no drill is begun any more; says why in w->cut. */
 bool sweep_over(struct sweeping *w);
@@ -83,6 +88,8 @@ bool sweep_place_has_room(const struct sweeping *w, uint64_t bytes);
 /* sweep_folder.c: from and to the run folder. */
 int sweep_write(const struct sweeping *w, struct err *e);
 void sweep_ask_json(const struct sweep_ask *ask, struct buf *out);
+/* What an earlier part of this sweep has drilled. */
+int sweep_resume(struct sweeping *w, struct err *e);
 /* The values for reports, into the run. */
 int sweep_publish(struct sweeping *w, struct err *e);
 

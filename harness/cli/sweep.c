@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* `backout sweep SCENARIO`: the same strike at every point of the workflow. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/base/guard.h"
+#include "harness/base/log.h"
+#include "harness/base/mem.h"
+#include "harness/cli/live_view.h"
+#include "harness/cli/options.h"
+#include "harness/cli/run_report.h"
+#include "harness/cli/settings.h"
+#include "harness/engine/sweep.h"
+
+extern const struct command command_sweep;
+
+enum { JOBS_MAX = 1024 };
+
+/* An option that is one of few words. */
+static int one_of(const char *option, const char *value, const char *const *words, struct err *e)
+{
+	GUARD_BUF struct buf list = { 0 };
+	for (size_t i = 0; words[i] != NULL; i++) {
+		if (strcmp(words[i], value) == 0)
+			return 0;
+		buf_printf(&list, "%s%s", i > 0 ? ", " : "", words[i]);
+	}
+	return ERR_AS(e, EXIT_USAGE_ERROR, 0, "--%s: '%s' is none; write one of %s", option, value,
+		      buf_str(&list));
+}
+
+static int parse_jobs(const char *text, unsigned *ret, struct err *e)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+	if (*end != '\0' || end == text || n == 0 || n > JOBS_MAX)
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
+			      "--jobs: '%s' is none; write a number from 1 to %d", text, JOBS_MAX);
+	*ret = (unsigned)n;
+	return 0;
+}
+
+struct words {
+	const char *jobs, *budget, *shard;
+};
+
+static int check(struct sweep_options *o, const struct words *t, struct err *e)
+{
+	static const char *const points[] = { "calls", "programs", "steps", NULL };
+	static const char *const in[] = { "patch", "rollback", "both", NULL };
+	struct err sub = { 0 };
+	if (one_of("points", o->ask.points, points, e) < 0 || one_of("in", o->ask.in, in, e) < 0)
+		return -1;
+	if (t->jobs != NULL && parse_jobs(t->jobs, &o->jobs, e) < 0)
+		return -1;
+	if (t->shard != NULL && sweep_shard_parse(t->shard, &o->ask.shard, e) < 0)
+		return -1;
+	if (t->budget != NULL &&
+	    (param_parse_duration(t->budget, &o->budget, &sub) < 0 || o->budget <= 0))
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
+			      "--budget: '%s' is no duration; write one such as 90s or 10m",
+			      t->budget);
+	return 0;
+}
+
+static void progress(void *arg, const struct sweep_progress *p)
+{
+	live_view_sweep(arg, p);
+}
+
+static int execute(const struct sweep_options *o, bool json, struct err *e)
+{
+	struct run *run = NULL;
+	int interrupted = 0;
+	struct run_progress in;
+	struct live_view *view = live_view_open(&in);
+	const struct sweep_watch watch = { &in, progress, view };
+	int result = sweep_execute(&run, o, &watch, &interrupted, e);
+	live_view_close(view);
+	if (result == 0)
+		result = run_report_publish(run_view(run), json ? "json" : "text", e);
+	if (result == 0)
+		result = run_view(run)->exit;
+	run_free(run);
+	if (result >= 0 && interrupted == SIGINT)
+		return EXIT_INTERRUPTED;
+	return result;
+}
+
+static int sweep_run(int argc, char **argv)
+{
+	struct err e = { 0 };
+	const char *state = NULL, *runs = NULL, *resume = NULL;
+	struct words words = { 0 };
+	struct sweep_options o = {
+		.ask = { .strike = "kill", .points = "calls", .in = "patch" },
+	};
+	struct pairs vars = { 0 };
+	bool json = false, quiet = false;
+	struct arguments args;
+	const struct option_row rows[] = {
+		{ "strike", OPTION_TEXT, &o.ask.strike, "WHAT",
+		  "kill (default), crash, power, errno:E, delay:D, or a fault of the scenario" },
+		{ "points", OPTION_TEXT, &o.ask.points, "KIND",
+		  "calls (default): every call that changes state, and program starts; programs; "
+		  "steps" },
+		{ "in", OPTION_TEXT, &o.ask.in, "WHERE", "patch (default), rollback, both" },
+		{ "jobs", OPTION_TEXT, &words.jobs, "N", "drills side by side (the processors)" },
+		{ "budget", OPTION_TEXT, &words.budget, "TIME",
+		  "stop after so long, spread over the workflow; --resume goes on" },
+		{ "shard", OPTION_TEXT, &words.shard, "I/N", "this part of N only" },
+		{ "resume", OPTION_TEXT, &resume, "RUN", "go on with an interrupted sweep" },
+		{ "no-reduce", OPTION_FLAG, &o.ask.no_reduce, NULL,
+		  "drill every point, also where others leave the same state" },
+		{ "no-branch", OPTION_FLAG, &o.ask.no_branch, NULL,
+		  "run every drill from the start of the workflow" },
+		{ "rollback", OPTION_TEXT, &o.run.rollback, "NAME",
+		  "back out by this plan of the scenario" },
+		{ "var", OPTION_PAIRS, &vars, "NAME=VALUE", "give a variable of the scenario" },
+		{ "seed", OPTION_TEXT, &o.run.seed, "TEXT",
+		  "instead of one that is drawn and recorded" },
+		{ "json", OPTION_FLAG, &json, NULL, "the report on stdout as JSON" },
+		{ "quiet", OPTION_FLAG, &quiet, NULL, "no notes" },
+		OPTION_ROW_STATE(state),
+		OPTION_ROW_RUNS(runs),
+		{ 0 },
+	};
+	OPTIONS_OR_RETURN(&command_sweep, rows, argc, argv, &args, &e);
+	log_set_quiet(quiet);
+	o.run.state_dir = settings_state(state);
+	o.run.runs_dir = settings_runs(runs);
+	o.run.vars = &vars;
+	GUARD(mem) char *dir = NULL;
+	int result = check(&o, &words, &e);
+	if (result == 0 && resume != NULL) {
+		result = options_need(&command_sweep, &args, 0, 0, &e);
+		if (result == 0)
+			result = settings_find_run(o.run.runs_dir, resume, &dir, &e);
+		o.resume = dir;
+	} else if (result == 0) {
+		result = options_need(&command_sweep, &args, 1, 1, &e);
+	}
+	if (result == 0) {
+		o.run.scenario = resume == NULL ? args.items[0] : NULL;
+		result = execute(&o, json, &e);
+	}
+	options_free(&args);
+	options_free_pairs(&vars);
+	return result < 0 ? log_err(&e) : result;
+}
+
+const struct command command_sweep = {
+	.name = "sweep",
+	.help = "strike a workflow at every point, and judge the rollback from each",
+	.usage = "SCENARIO [--strike WHAT] [--points KIND] [--in WHERE] [--budget TIME] "
+		 "[--jobs N] | --resume RUN",
+	.run = sweep_run,
+};

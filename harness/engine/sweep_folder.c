@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* A sweep's own file in the run folder, and the values that reports read. sweep.json holds what no
+ * journal says: how each class is drilled and why, how long it took, what cut it short. Verdicts
+ * are judged anew from the journals, points read anew from the recordings. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/base/clock.h"
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
+#include "harness/engine/sweep_folder.h"
+#include "harness/engine/sweep_private.h"
+
+static void put_member(struct buf *out, const char *name, const char *value)
+{
+	buf_printf(out, "\"%s\":", name);
+	buf_json(out, value);
+}
+
+void sweep_ask_json(const struct sweep_ask *a, struct buf *out)
+{
+	buf_puts(out, "\"sweep\":{");
+	put_member(out, "strike", a->strike);
+	buf_putc(out, ',');
+	put_member(out, "points", a->points);
+	buf_putc(out, ',');
+	put_member(out, "in", a->in);
+	buf_printf(out, ",\"reduce\":%s,\"branch\":%s,\"shard\":[%u,%u]}",
+		   a->no_reduce ? "false" : "true", a->no_branch ? "false" : "true", a->shard.index,
+		   a->shard.total);
+}
+
+static size_t drilled(const struct sweeping *w)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < w->class_count; i++)
+		n += w->classes[i].item >= 0;
+	return n;
+}
+
+/* Every class has its drill, and the last recordings met nothing new. */
+static bool complete(const struct sweeping *w)
+{
+	return drilled(w) == w->class_count && w->unknown == 0;
+}
+
+int sweep_write(const struct sweeping *w, struct err *e)
+{
+	GUARD_BUF struct buf b = { 0 };
+	GUARD(mem) char *path = mem_printf("%s/" SWEEP_FILE, w->s.dir);
+	sweep_ask_json(&w->ask, &b);
+	GUARD(mem) char *ask = buf_take(&b);
+	buf_printf(&b, "{%s,\"jobs\":%u,\"took\":%lld,\"complete\":%s,\"cut\":", ask, w->jobs,
+		   (long long)(w->began > 0 ? clock_now() - w->began + w->before : 0),
+		   complete(w) ? "true" : "false");
+	if (w->cut != NULL)
+		buf_json(&b, w->cut);
+	else
+		buf_puts(&b, "null");
+	buf_puts(&b, ",\"notes\":[");
+	for (size_t i = 0; i < w->note_count; i++) {
+		buf_puts(&b, i > 0 ? "," : "");
+		buf_json(&b, w->notes[i]);
+	}
+	buf_puts(&b, "],\"classes\":[");
+	for (size_t i = 0; i < w->class_count; i++) {
+		const struct swept *c = &w->classes[i];
+		buf_printf(&b, "%s\n{\"first\":%zu,\"how\":\"%s\",\"why\":", i > 0 ? "," : "",
+			   c->first, sweep_how_names[c->how]);
+		buf_json(&b, c->why);
+		buf_puts(&b, "}");
+	}
+	buf_puts(&b, "]}\n");
+	return io_write_file(AT_FDCWD, path, b.data, b.len, 0644, e);
+}
+
+static const char *copy(struct arena *a, const char *s)
+{
+	return s != NULL ? arena_strdup(a, s) : NULL;
+}
+
+static struct sweep_point *points_of(struct arena *a, const struct point_list *l)
+{
+	struct sweep_point *ret = arena_alloc(a, (l->count + 1) * sizeof(*ret));
+	for (size_t i = 0; i < l->count; i++)
+		ret[i] = (struct sweep_point){
+			.key = copy(a, l->items[i].key),
+			.step = copy(a, l->items[i].step),
+			.in_rollback = l->items[i].in_rollback,
+			.unstable = l->items[i].unstable,
+			.cls = l->items[i].cls,
+		};
+	return ret;
+}
+
+int sweep_publish(struct sweeping *w, struct err *e)
+{
+	struct run *run = w->s.run;
+	const struct run_view *v = run_view(run);
+	struct arena *a = run_arena(run);
+	struct sweep *s = arena_alloc(a, sizeof(*s));
+	struct sweep_class *classes = arena_alloc(a, (w->class_count + 1) * sizeof(*classes));
+	for (size_t i = 0; i < w->class_count; i++) {
+		const struct swept *c = &w->classes[i];
+		classes[i] = (struct sweep_class){
+			.first = c->first,
+			.points = c->points,
+			.how = c->how,
+			.why = copy(a, c->why),
+			.label = c->item >= 0 ? v->items[c->item].label : NULL,
+			.verdict = c->item >= 0 ? &v->items[c->item].verdict : NULL,
+			.confirmed =
+				c->again >= 0 ? v->items[c->again].verdict.outcome : OUTCOME_COUNT,
+		};
+	}
+	const char **notes = arena_alloc(a, (w->note_count + 1) * sizeof(*notes));
+	for (size_t i = 0; i < w->note_count; i++)
+		notes[i] = copy(a, w->notes[i]);
+	*s = (struct sweep){
+		.strike = copy(a, w->ask.strike),
+		.kinds = copy(a, w->ask.points),
+		.section = copy(a, w->ask.in),
+		.points = points_of(a, &w->list),
+		.point_count = w->list.count,
+		.classes = classes,
+		.class_count = w->class_count,
+		.reduced = w->class_count < w->list.count || !w->ask.no_reduce,
+		.complete = complete(w),
+		.cut = copy(a, w->cut),
+		.took = w->began > 0 ? clock_now() - w->began + w->before : w->before,
+		.jobs = w->jobs,
+		.cores = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+		.notes = notes,
+		.note_count = w->note_count,
+	};
+	if (s->cut == NULL && w->ask.shard.total > 1)
+		s->cut = arena_printf(a, "shard %u of %u", w->ask.shard.index, w->ask.shard.total);
+	sweep_group_all(a, s);
+	run_set_sweep(run, s);
+	(void)e;
+	return 0;
+}
