@@ -114,7 +114,7 @@ static bool is_other_package(const struct swap *s, const char *path)
 	return len > 4 && strcmp(path + len - 4, ".deb") == 0 && strcmp(path, s->deb) != 0;
 }
 
-static int scan_regular(struct swap *s, struct item *i, const struct walk_entry *w, struct err *e)
+static int scan_regular(struct swap *s, struct item *i, const struct tree_entry *w, struct err *e)
 {
 	struct side *side = &i->side[s->scanning];
 	GUARD(fd) int fd = openat(w->dirfd, w->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -127,7 +127,7 @@ static int scan_regular(struct swap *s, struct item *i, const struct walk_entry 
 	return wanted ? save_copy(s, i, fd, e) : 0;
 }
 
-static int scan_link(struct side *side, const struct walk_entry *w, struct err *e)
+static int scan_link(struct side *side, const struct tree_entry *w, struct err *e)
 {
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(w->dirfd, w->name, target, sizeof(target));
@@ -137,7 +137,7 @@ static int scan_link(struct side *side, const struct walk_entry *w, struct err *
 	return 0;
 }
 
-static int scan_entry(void *arg, const struct walk_entry *w, struct err *e)
+static int scan_entry(void *arg, const struct tree_entry *w, struct err *e)
 {
 	struct swap *s = arg;
 	struct item *i = s->scanning == SWAP_ORIGINAL ? NULL : find_item(s, w->path);
@@ -154,6 +154,12 @@ static int scan_entry(void *arg, const struct walk_entry *w, struct err *e)
 	if (S_ISREG(w->st.st_mode))
 		return scan_regular(s, i, w, e);
 	return S_ISLNK(w->st.st_mode) ? scan_link(side, w, e) : 0;
+}
+
+static int scan_folder(struct swap *s, struct err *e)
+{
+	const struct tree_visitor v = { .enter = scan_entry, .arg = s };
+	return walk_tree(s->node, s->folder, &v, e);
 }
 
 /* Copies a saved file into the node under another name and renames it. */
@@ -306,7 +312,7 @@ static int scan_original(struct swap *s, struct err *e)
 		return ERR_AS(e, EXIT_BAD_SCENARIO, errno, "open the folder %s in node %s",
 			      s->folder, node_name(s->node));
 	s->folder_mtime = st.st_mtim;
-	if (walk_tree(s->node, s->folder, scan_entry, s, e) < 0)
+	if (scan_folder(s, e) < 0)
 		return -1;
 	const struct item *deb = find_item(s, s->deb);
 	if (deb == NULL || deb->side[SWAP_ORIGINAL].copy == NULL)
@@ -350,7 +356,7 @@ int swap_put(struct swap *s, const char *path, const char *from, struct err *e)
 int swap_prepared(struct swap *s, struct err *e)
 {
 	s->scanning = SWAP_ALTERED;
-	if (walk_tree(s->node, s->folder, scan_entry, s, e) < 0 || refuse_others(s, e) < 0)
+	if (scan_folder(s, e) < 0 || refuse_others(s, e) < 0)
 		return -1;
 	if (apply(s, SWAP_ORIGINAL, 0, e) < 0 || restore_times(s, e) < 0)
 		return -1;

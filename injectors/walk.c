@@ -26,59 +26,12 @@ int walk_open_parent(const struct node *n, const char *path, const char **ret_na
 	return fd;
 }
 
-struct walk {
-	dev_t dev; /* never into another mount: /proc has no end */
-	walk_fn fn;
-	void *arg;
-};
-
-/* Takes `fd`. */
-static int walk_folder(const struct walk *w, int fd, const char *path, int depth, struct err *e)
+int walk_tree(const struct node *n, const char *folder, const struct tree_visitor *v, struct err *e)
 {
-	GUARD(dir) DIR *d = fdopendir(fd);
-	if (d == NULL) {
-		guard_fd(&fd);
-		return ERR(e, errno, "read %s", path);
-	}
-	if (depth > WALK_DEPTH_MAX)
-		return ERR(e, 0, "%s: more than %d folders in folders", path, WALK_DEPTH_MAX);
-	for (;;) {
-		errno = 0;
-		const struct dirent *ent = readdir(d);
-		if (ent == NULL)
-			return errno != 0 ? ERR(e, errno, "read %s", path) : 0;
-		if (strcmp(ent->d_name, ".") == 0 || strcmp(ent->d_name, "..") == 0)
-			continue;
-		GUARD(mem)
-		char *child = mem_printf("%s/%s", strcmp(path, "/") == 0 ? "" : path, ent->d_name);
-		struct walk_entry entry = { .path = child, .dirfd = dirfd(d), .name = ent->d_name };
-		if (fstatat(dirfd(d), ent->d_name, &entry.st, AT_SYMLINK_NOFOLLOW) < 0) {
-			if (errno == ENOENT) /* gone since it was listed */
-				continue;
-			return ERR(e, errno, "stat %s", child);
-		}
-		if (w->fn(w->arg, &entry, e) < 0)
-			return -1;
-		if (!S_ISDIR(entry.st.st_mode) || entry.st.st_dev != w->dev)
-			continue;
-		int sub = openat(dirfd(d), ent->d_name,
-				 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub < 0)
-			return ERR(e, errno, "open %s", child);
-		if (walk_folder(w, sub, child, depth + 1, e) < 0)
-			return -1;
-	}
-}
-
-int walk_tree(const struct node *n, const char *folder, walk_fn fn, void *arg, struct err *e)
-{
-	struct walk w = { .fn = fn, .arg = arg };
-	GUARD(fd) int fd = walk_open(n, folder, O_RDONLY | O_DIRECTORY);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) < 0)
+	int fd = walk_open(n, folder, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
 		return ERR(e, errno, "open %s in node %s", folder, node_name(n));
-	w.dev = st.st_dev;
-	return walk_folder(&w, take_fd(&fd), folder, 0, e);
+	return tree_walk(fd, strcmp(folder, "/") == 0 ? "" : folder, v, e);
 }
 
 struct finding {
@@ -86,7 +39,7 @@ struct finding {
 	char *first, *second;
 };
 
-static int find_entry(void *arg, const struct walk_entry *w, struct err *e)
+static int find_entry(void *arg, const struct tree_entry *w, struct err *e)
 {
 	struct finding *f = arg;
 	(void)e;
@@ -107,7 +60,8 @@ int walk_find_one(const struct node *n, const char *pattern, char **ret, struct 
 		fixed--;
 	GUARD(mem) char *folder = mem_printf("%.*s", fixed > 1 ? (int)fixed - 1 : 1, pattern);
 	struct finding f = { .pattern = pattern };
-	int found = walk_tree(n, folder, find_entry, &f, e);
+	const struct tree_visitor v = { .enter = find_entry, .arg = &f };
+	int found = walk_tree(n, folder, &v, e);
 	GUARD(mem) char *first = f.first;
 	GUARD(mem) char *second = f.second;
 	if (found < 0)

@@ -95,11 +95,11 @@ static void make_room(struct capture_cache *c)
 	c->mask = mask;
 }
 
-void capture_cache_add(struct capture_cache *cache, const struct stat *st, int64_t now,
+void capture_cache_put(struct capture_cache *cache, const struct stat *st,
 		       const char hash[HASH_TEXT])
 {
 	struct slot s = slot_of(st);
-	if (s.ino == 0 || s.ctime > now - CAPTURE_RACY_S * NS_PER_S)
+	if (s.ino == 0)
 		return;
 	for (size_t i = 0; i < HASH_BYTES; i++)
 		s.hash[i] = (unsigned char)(digit(hash[2 * i]) << 4 | digit(hash[2 * i + 1]));
@@ -107,4 +107,11 @@ void capture_cache_add(struct capture_cache *cache, const struct stat *st, int64
 	struct slot *to = place(cache->slots, cache->mask, &s);
 	cache->used += to->ino == 0;
 	*to = s;
+}
+
+void capture_cache_add(struct capture_cache *cache, const struct stat *st, int64_t now,
+		       const char hash[HASH_TEXT])
+{
+	if (slot_of(st).ctime <= now - CAPTURE_RACY_S * NS_PER_S)
+		capture_cache_put(cache, st, hash);
 }

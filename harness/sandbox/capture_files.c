@@ -16,6 +16,7 @@
 #include "harness/base/mutate.h"
 #include "harness/sandbox/capture_internal.h"
 #include "harness/sandbox/dpkg.h"
+#include "harness/sandbox/hardlinks.h"
 #include "harness/sandbox/rooted.h"
 
 enum {
@@ -25,54 +26,15 @@ enum {
 	XATTRS_MAX = 512,        /* of one file */
 };
 
-/* The group of a hard link: its first path in sorted order is its smallest. */
-struct link_group {
-	uint64_t dev, ino; /* ino 0: an empty slot */
-	const char *path;
-};
-
 struct walkers {
 	struct capture *c;
 	struct dpkg_owners *owners;
 	struct path_list paths;
-	struct link_group *groups; /* open addressing */
-	size_t group_count, group_slots;
+	struct hardlinks links;
 	struct hash *hash;
 	char *chunk;
 	struct buf names, value; /* of extended attributes */
 };
-
-/* ---- hard links ---- */
-
-static struct link_group *group_place(struct link_group *groups, size_t slots, uint64_t dev,
-				      uint64_t ino)
-{
-	size_t i = (size_t)((ino * UINT64_C(0x9e3779b97f4a7c15)) >> 20) & (slots - 1);
-	while (groups[i].ino != 0 && (groups[i].ino != ino || groups[i].dev != dev))
-		i = (i + 1) & (slots - 1);
-	return &groups[i];
-}
-
-static const char *group_of(struct walkers *w, const struct stat *st, const char *path)
-{
-	if ((w->group_count + 1) * 2 > w->group_slots) {
-		size_t slots = w->group_slots == 0 ? 64 : w->group_slots * 2;
-		struct link_group *bigger = mem_array(slots, sizeof(*bigger));
-		for (size_t i = 0; i < w->group_slots; i++)
-			if (w->groups[i].ino != 0)
-				*group_place(bigger, slots, w->groups[i].dev, w->groups[i].ino) =
-					w->groups[i];
-		free(w->groups);
-		w->groups = bigger;
-		w->group_slots = slots;
-	}
-	struct link_group *g = group_place(w->groups, w->group_slots, st->st_dev, st->st_ino);
-	if (g->ino == 0) {
-		*g = (struct link_group){ st->st_dev, st->st_ino, path };
-		w->group_count++;
-	}
-	return g->path;
-}
 
 /* ---- content ---- */
 
@@ -300,7 +262,9 @@ static int write_line(struct walkers *w, int fd, const char *path, bool is_path,
 		return -1;
 	if (!S_ISDIR(st.st_mode) && st.st_nlink > 1) {
 		state_line_int(out, "nlink", (int64_t)st.st_nlink);
-		state_line_str(out, "links", group_of(w, &st, path));
+		const char *first = hardlinks_first(&w->links, &st, path);
+		/* Paths come sorted: a group's first is its smallest. */
+		state_line_str(out, "links", first != NULL ? first : path);
 	}
 	if (write_xattrs(w, fd, is_path, e) < 0)
 		return err_prefix(e, "'%s' of the node", path);
@@ -369,7 +333,7 @@ out:
 	dpkg_owners_free(w.owners);
 	path_list_free(&w.paths);
 	hash_free(w.hash);
-	free(w.groups);
+	hardlinks_free(&w.links);
 	free(w.chunk);
 	buf_free(&w.names);
 	buf_free(&w.value);

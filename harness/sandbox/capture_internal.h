@@ -53,6 +53,8 @@ void tally_free(struct tally *t);
 
 bool capture_cache_find(const struct capture_cache *cache, const struct stat *st,
 			char ret[HASH_TEXT]);
+void capture_cache_put(struct capture_cache *cache, const struct stat *st,
+		       const char hash[HASH_TEXT]);
 /* Ignored when the file is too young to be trusted at `now` (CLOCK_REALTIME, ns). */
 void capture_cache_add(struct capture_cache *cache, const struct stat *st, int64_t now,
 		       const char hash[HASH_TEXT]);

@@ -208,10 +208,12 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
-/* An overlay's folders are the harness's own, and other ones in each drill. */
+/* An overlay's folders are the harness's own, and other ones in each drill; "uuid" stands only
+ * where an upper folder is mounted for the first time, not where a node begins with the state of
+ * one. */
 static void add_options(const char *options, struct buf *ret)
 {
-	static const char *const ours[] = { "lowerdir", "upperdir", "workdir", "datadir" };
+	static const char *const ours[] = { "lowerdir", "upperdir", "workdir", "datadir", "uuid=" };
 	const char *sep = "";
 	while (*options != '\0') {
 		size_t len = strcspn(options, ",");

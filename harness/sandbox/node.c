@@ -69,6 +69,27 @@ static int make_folders(const char *work_dir, struct err *e)
 	return 0;
 }
 
+/* The overlay's index goes along: it says what the links of a file of the root show once one of
+ * them was written to. All else in the overlay's work folder has to be fresh. */
+static int take_from(const struct node_spec *spec, struct err *e)
+{
+	static const struct {
+		const char *from, *to;
+		bool optional;
+	} parts[] = { { "upper", "upper", false }, { "index", "work/index", true } };
+	for (size_t i = 0; spec->from != NULL && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		GUARD(mem) char *from = mem_printf("%s/%s", spec->from, parts[i].from);
+		GUARD(mem) char *to = mem_printf("%s/%s", spec->work_dir, parts[i].to);
+		if (rename(from, to) == 0 || (errno == ENOENT && parts[i].optional))
+			continue;
+		return ERR(e, errno,
+			   errno == EXDEV ? "take '%s' as '%s': not one file system"
+					  : "take '%s' as '%s'",
+			   from, to);
+	}
+	return 0;
+}
+
 /* All namespaces at once but the cgroup one: see own_cgroups() in node_init.c. */
 static int start_init(struct node *n, const struct node_spec *spec, struct err *e)
 {
@@ -180,6 +201,10 @@ int node_create(struct node **ret, struct loop *loop, struct owner *owner,
 {
 	if (check_spec(spec, e) < 0 || make_folders(spec->work_dir, e) < 0)
 		return err_prefix(e, "node '%s'", spec->name);
+	if (take_from(spec, e) < 0) {
+		remove_folders(spec->work_dir);
+		return err_prefix(e, "node '%s'", spec->name);
+	}
 	struct node *n = mem_alloc(sizeof(*n));
 	n->loop = loop;
 	n->name = mem_strdup(spec->name);
@@ -246,6 +271,11 @@ unsigned node_destroy(struct node *n, struct err *e)
 const char *node_name(const struct node *n)
 {
 	return n->name;
+}
+
+const char *node_work_dir(const struct node *n)
+{
+	return n->work_dir;
 }
 
 pid_t node_init_pid(const struct node *n)

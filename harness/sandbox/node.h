@@ -37,6 +37,9 @@ struct node_spec {
 	const char *work_dir; /* existing empty folder for upper and work, on a real file system;
 				 the caller removes it after node_destroy() */
 	struct cgroup_limits limits;
+	const char *from; /* NULL: a pristine node. Else a folder as upper_copy() makes it, of a
+			     node with this very root: the new one begins with that state. Taken
+			     apart whatever comes of it; on the file system of work_dir */
 };
 
 struct node;
@@ -52,6 +55,7 @@ int node_create(struct node **ret, struct loop *loop, struct owner *owner,
 unsigned node_destroy(struct node *n, struct err *e);
 
 const char *node_name(const struct node *n);
+const char *node_work_dir(const struct node *n);
 pid_t node_init_pid(const struct node *n); /* in the harness's PID namespace */
 int node_root_fd(const struct node *n);    /* O_PATH of the node's /; the node's, do not close */
 int node_netns_fd(const struct node *n);   /* likewise */
@@ -67,6 +71,9 @@ pid_t node_inside_pid(pid_t host_pid);
  * node's; count (it may exceed `max`, then the rest is not in `pids`), -1 on error. */
 int node_processes(const struct node *n, pid_t *pids, size_t max, struct err *e);
 bool node_alive(const struct node *n);
+/* Is this one of the mount points that every node has? And how many these are. */
+bool node_own_mount(const char *point);
+size_t node_own_mounts(void);
 
 enum spawn_stdin { STDIN_NULL };
 

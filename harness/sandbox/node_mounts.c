@@ -15,6 +15,8 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/sandbox/node_private.h"
+#include "harness/sandbox/tree_copy.h"
+#include "harness/sandbox/upper.h"
 
 enum {
 	LOOP_TRIES = 16,         /* another program may take the free device before us */
@@ -81,8 +83,8 @@ static int mount_lower(const struct node_spec *spec, struct err *e)
 	return 0;
 }
 
-/* The merged root shows the upper's own mode and owner: give it the lower's. */
-static int like_lower(bool *one_fs, struct err *e)
+/* The merged root shows the upper's own mode and owner: give a new one the lower's. */
+static int like_lower(bool fresh, bool *one_fs, struct err *e)
 {
 	struct stat st, upper;
 	if (stat("lower", &st) < 0 || stat("upper", &upper) < 0)
@@ -90,18 +92,26 @@ static int like_lower(bool *one_fs, struct err *e)
 	*one_fs = st.st_dev == upper.st_dev;
 	if (!S_ISDIR(st.st_mode))
 		return ERR(e, ENOTDIR, "the root");
+	if (!fresh)
+		return 0;
 	if (chown("upper", st.st_uid, st.st_gid) < 0 || chmod("upper", st.st_mode & 07777) < 0)
 		return ERR(e, errno, "prepare the upper folder");
 	return 0;
 }
 
-static int mount_root(const struct node_spec *spec, bool *one_fs, struct err *e)
+/* *ret_from: the folder that the node begins with; -1: none. */
+static int mount_root(const struct node_spec *spec, bool *one_fs, int *ret_from, struct err *e)
 {
 	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		return ERR(e, errno, "make the mounts private");
+	if (spec->from != NULL) {
+		*ret_from = open(spec->from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (*ret_from < 0)
+			return ERR(e, errno, "open '%s'", spec->from);
+	}
 	if (chdir(spec->work_dir) < 0)
 		return ERR(e, errno, "work folder '%s'", spec->work_dir);
-	if (mount_lower(spec, e) < 0 || like_lower(one_fs, e) < 0)
+	if (mount_lower(spec, e) < 0 || like_lower(spec->from == NULL, one_fs, e) < 0)
 		return -1;
 	/* dpkg's own undo fails on an overlay without index (stale file handle). */
 	if (mount("overlay", "lower", "overlay", 0, /* over the lower itself: no folder more */
@@ -147,9 +157,48 @@ static int mount_all(struct err *e)
 			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "mount %s on '%s' in the node",
 				      m->type, m->where);
 	}
+	return 0;
+}
+
+size_t node_own_mounts(void)
+{
+	return sizeof(mounts) / sizeof(mounts[0]) + 1;
+}
+
+bool node_own_mount(const char *point)
+{
+	bool own = strcmp(point, "/") == 0;
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++)
+		own |= strcmp(point, mounts[i].where) == 0;
+	return own;
+}
+
+static int fill_fresh(struct err *e)
+{
 	if (mkdir("/run/lock", 0755) < 0 || chmod("/run/lock", 01777) < 0)
 		return ERR(e, errno, "make folder '/run/lock' in the node");
 	return 0;
+}
+
+static int fill_from(int from, struct err *e)
+{
+	GUARD(fd) int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return ERR(e, errno, "open the node's root");
+	struct tree_copy *copy = tree_copy_create(root);
+	int ret = 0;
+	for (size_t i = 0; ret == 0 && upper_memory[i].name != NULL; i++) {
+		const char *to = upper_memory[i].path + 1;
+		GUARD(fd)
+		int fd = openat(from, upper_memory[i].name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			ret = ERR(e, errno, "open the '%s' to begin with", upper_memory[i].name);
+		else if (tree_copy_below(copy, fd, to, '\0', e) < 0 ||
+			 tree_copy_self(copy, fd, to, e) < 0)
+			ret = -1;
+	}
+	tree_copy_destroy(copy);
+	return ret;
 }
 
 static const struct {
@@ -258,8 +307,9 @@ static int try_write(struct err *e)
 int node_mounts(const struct node_spec *spec, struct msg_ready *ready, struct err *e)
 {
 	bool one_fs;
-	if (mount_root(spec, &one_fs, e) < 0 || mount_all(e) < 0 || make_devices(e) < 0 ||
-	    read_back(ready, one_fs, e) < 0)
+	GUARD(fd) int from = -1;
+	if (mount_root(spec, &one_fs, &from, e) < 0 || mount_all(e) < 0 || make_devices(e) < 0 ||
+	    (from < 0 ? fill_fresh(e) : fill_from(from, e)) < 0 || read_back(ready, one_fs, e) < 0)
 		return -1;
 	return try_write(e);
 }
