@@ -14,7 +14,7 @@ enum { LANE_WIDTH = 64 };
  * size and {key?yes|no} one of two words by a boolean; [...] is left out when a key inside it is
  * absent or empty.
  */
-static const char *const templates[EVENT_KIND_COUNT] = {
+static const char *const templates[] = {
 	[EVENT_DRILL_BEGIN] = "begin[, role {role}][, fault {fault}][, seed {seed}]",
 	[EVENT_NODE_UP] = "node {node} up[ after {took:ns}]",
 	[EVENT_LINK_UP] = "link of {node} up[ at {address}]",
@@ -47,6 +47,10 @@ static const char *const templates[EVENT_KIND_COUNT] = {
 	[EVENT_NOT_HEALTHY] = "NOT HEALTHY[ after {waited:ns}][: {why}]",
 	[EVENT_LEFTOVER] = "left over: {what}",
 	[EVENT_HARNESS_ERROR] = "harness error: {why}[ ({where})]",
+	[EVENT_ROLLBACK_AGAIN] = "ROLLBACK once more: {why}",
+	[EVENT_HEALTH_UNASKED] = "health not asked: {why}",
+	[EVENT_RECORDED] = "{points} points recorded",
+	[EVENT_BRANCHED] = "branched from {from} at: {point}",
 	[EVENT_STOPPED] = "stopped: {why}",
 	[EVENT_TEARDOWN] = "teardown[, took {took:ns}][, left over: {leftovers}]",
 	[EVENT_SEALED] = "sealed[, {events} events][, peak memory {peak_rss:MiB}]",

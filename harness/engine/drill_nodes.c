@@ -11,6 +11,7 @@
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/engine/ask.h"
+#include "harness/engine/branch.h"
 #include "harness/engine/drill_private.h"
 
 enum { SERVICE_PAUSE_MS = 20, SERVICE_ENV_MAX = 64 };
@@ -34,8 +35,12 @@ static int node_up(struct drill *d, size_t i, struct err *e)
 	if (io_mkdirs(at->work_dir, 0700, e) < 0)
 		return -1;
 
+	GUARD(mem) char *from = NULL;
+	if (d->spec->branch != NULL)
+		from = mem_printf("%s/%s", d->spec->branch->dir, at->plan->name);
 	struct node_spec spec = {
 		.name = at->plan->name,
+		.from = from,
 		.root_kind = root->is_dir ? NODE_ROOT_DIR : NODE_ROOT_IMAGE,
 		.root_path = root->path,
 		.work_dir = at->work_dir,
