@@ -121,6 +121,8 @@ static bool put_template(struct buf *out, const char *t, const char *end, const 
 void timeline_words(struct buf *out, const struct event *ev)
 {
 	const char *t = templates[ev->kind];
+	if (t == NULL)
+		t = event_name(ev->kind);
 	(void)put_template(out, t, t + strlen(t), ev->fields);
 }
 

@@ -2,7 +2,9 @@
 #include "harness/engine/live_set.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
@@ -26,6 +28,16 @@ static bool belongs(struct drill *d, size_t node, pid_t pid)
 	return spawned == 0 || (spawned != d->runner && is_service(d, spawned));
 }
 
+/* A fork of the node's init on its way to become a program: it has not said yet whose it is. */
+static bool is_ours(pid_t pid)
+{
+	char path[64];
+	struct stat theirs, ours;
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	return stat(path, &theirs) == 0 && stat("/proc/self/exe", &ours) == 0 &&
+	       theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -44,7 +56,8 @@ int live_set(struct drill *d, size_t node, struct buf *out, size_t *count, struc
 	size_t found = 0;
 	for (int i = 0; i < n; i++) {
 		struct process p;
-		if (!belongs(d, node, pids[i]) || !process_read(pids[i], &p) || p.state == 'Z')
+		if (!belongs(d, node, pids[i]) || is_ours(pids[i]) || !process_read(pids[i], &p) ||
+		    p.state == 'Z' || p.exe[0] == '\0')
 			continue;
 		lines[found++] = mem_printf("%s%s", p.exe, p.deleted ? " (deleted)" : "");
 	}
