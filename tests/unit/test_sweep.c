@@ -350,6 +350,8 @@ START_TEST(ways_are_counted)
 	ck_assert_int_eq(ways[1].how, SWEEP_RERUN);
 	ck_assert_uint_eq(ways[1].classes, 2);
 	ck_assert_str_eq(ways[1].why, "a service was running at the point");
+	f.classes[0].how = SWEEP_RERUN; /* for no reason, as the branches */
+	ck_assert_uint_eq(sweep_ways(f.arena, &f.sweep, &ways), 3);
 	sweep_fixture_free(&f);
 }
 END_TEST

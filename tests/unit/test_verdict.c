@@ -291,6 +291,10 @@ static void blame_nobody(struct world *w)
 {
 	sick_probe(w, "\"why\":\"steady state did not hold long enough\"");
 }
+static void blame_another(struct world *w)
+{
+	sick_probe(w, "\"why\":\"serves2: 503\"");
+}
 static void blame_goal(struct world *w)
 {
 	way_goal_missed(w);
@@ -308,12 +312,19 @@ static const struct {
 	const char *culprit; /* NULL: nobody */
 	bool timed_out;
 } blames[] = {
-	{ way_nothing, NULL, false },         { way_step_failed, "reinstall", true },
-	{ blame_step, "reinstall", false },   { way_rollback_failed, NULL, false },
-	{ blame_first, "serves", false },     { blame_longer, "serves: all", false },
-	{ blame_nobody, NULL, false },        { blame_goal, "new version", false },
-	{ way_half_done, NULL, false },       { way_residue, NULL, false },
-	{ way_late_window, "window", false }, { way_late_recovery, "recovery", false },
+	{ way_nothing, NULL, false },
+	{ way_step_failed, "reinstall", true },
+	{ blame_step, "reinstall", false },
+	{ way_rollback_failed, NULL, false },
+	{ blame_first, "serves", false },
+	{ blame_longer, "serves: all", false },
+	{ blame_nobody, NULL, false },
+	{ blame_goal, "new version", false },
+	{ blame_another, NULL, false },
+	{ way_half_done, NULL, false },
+	{ way_residue, NULL, false },
+	{ way_late_window, "window", false },
+	{ way_late_recovery, "recovery", false },
 };
 
 START_TEST(test_culprit)
