@@ -3,6 +3,8 @@
 # PACKAGE-upgrade beside this script what its drill needs and cannot ship: the real packages of both
 # versions, and a throw-away signing key for the drill's own mirror. Run as root after
 # `apt-get update`. Safe to repeat: a cache that is already right is kept.
+# prepare.sh --set FOLDER PACKAGE...: fetch each PACKAGE as apt would install it now into FOLDER,
+# for drills that install packages rather than upgrade one.
 # stdout gets one line, the path of the scenario to run; all else goes to stderr.
 set -eu
 umask 022
@@ -52,30 +54,30 @@ moving_set() { # version
     offered "$package" $deps | awk -v v="$1" '$2 == v { print $1 "=" $2 }'
 }
 
-# Make cache/$1 hold exactly the .debs of version $2.
+# Make cache/$1 hold exactly the .debs named by $2, "package=version" or "package", for which
+# people read $3.
 fill() {
-    set -- "$1" "$2" "$(moving_set "$2")"
-    # shellcheck disable=SC2086  # package=version, one word each
-    list=$(apt_get download --print-uris $3 |
+    # shellcheck disable=SC2086  # packages, one word each
+    list=$(apt_get download --print-uris $2 |
         sed -n "s/^'[^']*' \\([^ ]*\\) [0-9]* SHA256:\\([0-9a-f]*\\).*/\\2  \\1/p")
-    [ -n "$list" ] || fail 69 "apt names no archive for $package $2: run apt-get update, then try again"
+    [ -n "$list" ] || fail 69 "apt names no archive for $3: run apt-get update, then try again"
     if [ -d "cache/$1" ] && (cd "cache/$1" && echo "$list" | sha256sum --check --status --strict 2>/dev/null) &&
         [ "$(find "cache/$1" -mindepth 1 | wc -l)" -eq "$(echo "$list" | wc -l)" ]; then
-        echo "cache/$1: $package $2, already there"
+        echo "cache/$1: $3, already there"
         return
     fi
     # apt downloads as its own user _apt, which must be able to write the folder.
     mkdir "$scratch/$1"
     chown _apt "$scratch/$1"
     # shellcheck disable=SC2086
-    (cd "$scratch/$1" && apt_get -q download $3) ||
-        fail 69 "cannot download $package $2: is the network up, and is apt-get update recent?"
+    (cd "$scratch/$1" && apt_get -q download $2) ||
+        fail 69 "cannot download $3: is the network up, and is apt-get update recent?"
     (cd "$scratch/$1" && echo "$list" | sha256sum --check --quiet --strict) ||
-        fail 69 "what apt downloaded for $package $2 has the wrong hash: apt-get update, then try again"
+        fail 69 "what apt downloaded for $3 has the wrong hash: apt-get update, then try again"
     rm -rf "cache/$1"
     mkdir -p "cache/$1"
     install -m 644 "$scratch/$1"/*.deb "cache/$1/"
-    echo "cache/$1: $package $2, downloaded"
+    echo "cache/$1: $3, downloaded"
 }
 
 make_key() {
@@ -96,15 +98,23 @@ make_key() {
     echo "cache/keys: signing key, made"
 }
 
-[ $# -gt 0 ] || fail 64 "usage: prepare.sh PACKAGE..."
+[ $# -gt 0 ] || fail 64 "usage: prepare.sh PACKAGE... or prepare.sh --set FOLDER PACKAGE..."
 [ "$(id -u)" -eq 0 ] || fail 69 "must run as root (apt downloads as its own user _apt)"
 need apt-cache apt
-need gpg "gpg gpg-agent"
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
 chmod 755 "$scratch"
+
+if [ "$1" = --set ]; then
+    cd "$2"
+    shift 2
+    fill debs "$*" "$# packages"
+    realpath --relative-to="$caller" scenario.json >&3
+    exit
+fi
+need gpg "gpg gpg-agent"
 
 for package; do
     versions=$(offered "$package" | cut -d ' ' -f 2)
@@ -130,8 +140,8 @@ fi
 [ "$package" = "$1" ] || say "falling back to $package: scenarios/$package-upgrade is drilled instead."
 cd "$scenarios/$package-upgrade"
 
-fill old "$old"
-fill new "$new"
+fill old "$(moving_set "$old")" "$package $old"
+fill new "$(moving_set "$new")" "$package $new"
 make_key
 
 printf '{"package":"%s","%s":{"old":"%s","new":"%s"}}\n' \

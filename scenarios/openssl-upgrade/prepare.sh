@@ -1,0 +1,3 @@
+#!/bin/sh
+# Fetch what this drill needs and cannot ship; see ../prepare.sh.
+exec "$(dirname "$0")/../prepare.sh" openssl
