@@ -37,6 +37,9 @@ struct inject_env {
 	void (*felt)(void *arg, const char *evidence);
 	void (*notice)(void *arg, const char *text);
 	bool (*step_running)(void *arg); /* a step of the workflow runs at this moment */
+	/* The injector has taken this node down; and: boot it, with its link and its services. */
+	void (*down)(void *arg, struct node *n, const char *why);
+	int (*boot)(void *arg, struct node *n, struct err *e);
 	void *arg;
 };
 

@@ -28,11 +28,12 @@ struct live {
 
 /* Events that a log should show; a terminal shows all of them in turn. */
 static const bool important[EVENT_KIND_COUNT] = {
-	[EVENT_SERVICE_FAILED] = true, [EVENT_NOTICE] = true,        [EVENT_STEP_END] = true,
-	[EVENT_FAULT_APPLIED] = true,  [EVENT_FAULT_FAILED] = true,  [EVENT_FAULT_FELT] = true,
-	[EVENT_FAULT_UNDONE] = true,   [EVENT_DETECTED] = true,      [EVENT_ROLLBACK_BEGIN] = true,
-	[EVENT_ROLLBACK_END] = true,   [EVENT_HEALTHY] = true,       [EVENT_NOT_HEALTHY] = true,
-	[EVENT_LEFTOVER] = true,       [EVENT_HARNESS_ERROR] = true, [EVENT_STOPPED] = true,
+	[EVENT_SERVICE_FAILED] = true, [EVENT_NOTICE] = true,       [EVENT_STEP_END] = true,
+	[EVENT_FAULT_APPLIED] = true,  [EVENT_FAULT_FAILED] = true, [EVENT_FAULT_FELT] = true,
+	[EVENT_FAULT_UNDONE] = true,   [EVENT_DETECTED] = true,     [EVENT_ROLLBACK_BEGIN] = true,
+	[EVENT_ROLLBACK_END] = true,   [EVENT_HEALTHY] = true,      [EVENT_NOT_HEALTHY] = true,
+	[EVENT_NODE_DOWN] = true,      [EVENT_SERVICE_DOWN] = true, [EVENT_LEFTOVER] = true,
+	[EVENT_HARNESS_ERROR] = true,  [EVENT_STOPPED] = true,
 };
 
 struct live *live_create(FILE *out, bool terminal, bool colour)

@@ -17,9 +17,11 @@ enum { LANE_WIDTH = 64 };
 static const char *const templates[] = {
 	[EVENT_DRILL_BEGIN] = "begin[, role {role}][, fault {fault}][, seed {seed}]",
 	[EVENT_NODE_UP] = "node {node} up[ after {took:ns}]",
+	[EVENT_NODE_DOWN] = "node {node} DOWN[: {why}]",
 	[EVENT_LINK_UP] = "link of {node} up[ at {address}]",
 	[EVENT_SERVICE_READY] = "service {service} ready on {node}[ after {took:ns}]",
 	[EVENT_SERVICE_FAILED] = "service {service} failed on {node}: {why}",
+	[EVENT_SERVICE_DOWN] = "service {service} not up again on {node}: {why}",
 	[EVENT_SERVICE_ENDED] =
 		"service {service} ended on {node}[, exit {exit}][, signal {signal}]",
 	[EVENT_NOTICE] = "note: {what}",

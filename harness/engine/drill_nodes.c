@@ -109,12 +109,15 @@ static void service_ended(void *arg, int status)
 		    F_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 }
 
-static int service_spawn(struct drill *d, struct drill_service *s, struct output **ret_out,
-			 struct err *e)
+static int service_spawn(struct drill_service *s, struct output **ret_out, struct err *e)
 {
+	struct drill *d = s->drill;
+	char again[16] = "";
+	if (s->starts++ > 0)
+		(void)snprintf(again, sizeof(again), "-%u", s->starts);
 	GUARD(mem)
-	char *log = mem_printf("%s/steps/service-%s-%s.log", d->spec->dir, s->at->plan->name,
-			       s->plan->name);
+	char *log = mem_printf("%s/steps/service-%s-%s%s.log", d->spec->dir, s->at->plan->name,
+			       s->plan->name, again);
 	GUARD(fd) int out = -1;
 	if (output_open(d->outputs, log, ret_out, &out, e) < 0)
 		return -1;
@@ -129,21 +132,24 @@ static int service_spawn(struct drill *d, struct drill_service *s, struct output
 	return drill_spawn(s->at->node, &command, &spec, service_ended, s, &s->proc, e);
 }
 
+/* Before the drill it is the scenario's failure; after a crash of its node, one of the workflow. */
 static int service_failed(struct drill_service *s, const char *why)
 {
-	journal_put(s->drill->journal, EVENT_SERVICE_FAILED, F_STR("node", s->at->plan->name),
+	enum event_kind kind = s->starts > 1 ? EVENT_SERVICE_DOWN : EVENT_SERVICE_FAILED;
+	journal_put(s->drill->journal, kind, F_STR("node", s->at->plan->name),
 		    F_STR("service", s->plan->name), F_STR("why", why));
 	return 0;
 }
 
 /* Ready: its probe holds; without a probe, a daemon's parent has left with 0 or it just runs. */
-static int service_up(struct drill *d, struct drill_service *s, struct err *e)
+int drill_service_up(struct drill_service *s, struct err *e)
 {
+	struct drill *d = s->drill;
 	int64_t begin = clock_now();
 	struct output *out = NULL;
 	struct err why = { 0 };
 	char line[256];
-	if (service_spawn(d, s, &out, &why) < 0)
+	if (service_spawn(s, &out, &why) < 0)
 		return loop_stopped(d->loop) ? ERR(e, 0, "%s", why.why)
 					     : service_failed(s, why.why);
 	int64_t deadline = begin + s->plan->timeout;
@@ -189,7 +195,7 @@ int drill_services_up(struct drill *d, struct err *e)
 			s->drill = d;
 			s->at = &d->nodes[i];
 			s->plan = &plans[k];
-			int up = service_up(d, s, e);
+			int up = drill_service_up(s, e);
 			if (up <= 0)
 				return up;
 		}

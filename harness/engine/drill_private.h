@@ -30,6 +30,7 @@ struct drill_service {
 	struct proc *proc;
 	bool ended;
 	int status;
+	unsigned starts; /* so far */
 };
 
 enum { DRILL_SERVICES_MAX = 128 };
@@ -66,8 +67,15 @@ struct drill {
 int drill_nodes_up(struct drill *d, struct err *e);
 /* 1: all ready; 0: one failed (journalled); -1: our own trouble or stopped. */
 int drill_services_up(struct drill *d, struct err *e);
+/* The same for one of them, from its beginning; `s` has its drill, node and plan. */
+int drill_service_up(struct drill_service *s, struct err *e);
 void drill_nodes_down(struct drill *d);
 struct drill_node *drill_node(struct drill *d, const char *name); /* NULL: none */
+
+/* drill_crash.c: a node that an injector has taken down, and its boot: link, capture's cache and
+ * services. A service that does not come up again is journalled; that is health's to judge. */
+void drill_node_crashed(struct drill *d, const struct node *n, const char *why);
+int drill_node_boot(struct drill *d, struct node *n, struct err *e);
 
 /* drill_steps.c */
 const struct step_plan *drill_step(const struct plan *p, bool in_rollback, size_t index);

@@ -25,6 +25,7 @@ struct strike {
 	struct loop_src *timer;
 	bool entered; /* the trigger watches a step now */
 	bool struck, applied, felt, undone;
+	char *evidence; /* of a fault that was felt within its strike: told behind it */
 };
 
 static const struct step_plan *step_of(const struct strike *s)
@@ -62,6 +63,11 @@ static void felt(void *arg, const char *evidence)
 	struct strike *s = arg;
 	if (s->felt)
 		return;
+	if (!s->applied) {
+		if (s->evidence == NULL)
+			s->evidence = mem_strdup(evidence);
+		return;
+	}
 	s->felt = true;
 	journal_put(s->drill->journal, EVENT_FAULT_FELT, F_STR("fault", s->fault->name),
 		    F_STR("evidence", evidence));
@@ -77,6 +83,18 @@ static bool step_running(void *arg)
 {
 	const struct strike *s = arg;
 	return s->drill->runner != 0;
+}
+
+static void node_down(void *arg, struct node *n, const char *why)
+{
+	const struct strike *s = arg;
+	drill_node_crashed(s->drill, n, why);
+}
+
+static int node_boot_again(void *arg, struct node *n, struct err *e)
+{
+	const struct strike *s = arg;
+	return drill_node_boot(s->drill, n, e);
 }
 
 static struct node *find_node(void *arg, const char *name)
@@ -126,6 +144,8 @@ static void fire(void *arg, const struct strike_site *site)
 	if (s->fault->until == UNTIL_DURATION &&
 	    loop_add_timer(s->drill->loop, s->fault->until_ns, 0, undo_later, s, &s->timer, &e) < 0)
 		undo(s); /* too early is seen in the journal; never is not acceptable */
+	if (s->evidence != NULL)
+		felt(s, s->evidence);
 }
 
 static int create_parts(struct strike *s, struct err *e)
@@ -142,6 +162,8 @@ static int create_parts(struct strike *s, struct err *e)
 		.felt = felt,
 		.notice = notice,
 		.step_running = step_running,
+		.down = node_down,
+		.boot = node_boot_again,
 		.arg = s,
 	};
 	if (io_mkdirs(s->saved_dir, 0700, e) < 0)
@@ -194,6 +216,7 @@ void strike_destroy(struct strike *s)
 	if (s->injection != NULL)
 		s->what->destroy(s->injection);
 	free(s->nodes);
+	free(s->evidence);
 	free(s->saved_dir);
 	free(s);
 }

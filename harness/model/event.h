@@ -21,10 +21,12 @@ enum { JOURNAL_FORMAT = 1 };
 /* clang-format off */
 #define EVENTS(X)                                                                            \
 	X(DRILL_BEGIN, "drill.begin", "format, version, role (control|drill|knockout), name, fault, seed, scenario (digest), rollback, host (kernel, cgroups), started (wall clock)") \
-	X(NODE_UP, "node.up", "node, root (digest), took")                                   \
+	X(NODE_UP, "node.up", "node, root (digest), mount (options), took, again (true: it was down)") \
+	X(NODE_DOWN, "node.down", "node, why (until it is up again)")                         \
 	X(LINK_UP, "link.up", "node, address, rate")                                         \
 	X(SERVICE_READY, "service.ready", "node, service, took")                             \
 	X(SERVICE_FAILED, "service.failed", "node, service, why")                            \
+	X(SERVICE_DOWN, "service.down", "node, service, why (it did not come up again with its node)") \
 	X(SERVICE_ENDED, "service.ended", "node, service, exit, signal (a foreground service that ended)") \
 	X(NOTICE, "notice", "what: something that a reader should know (a missing kernel feature, a limit that was hit)") \
 	X(STEADY_BEFORE, "steady.before", "ok, why")                                         \

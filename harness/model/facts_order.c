@@ -15,6 +15,8 @@ static const struct {
 	{ EVENT_STEP_BEGIN, EVENT_PATCH_BEGIN },
 	{ EVENT_STEP_END, EVENT_STEP_BEGIN },
 	{ EVENT_FAULT_APPLIED, EVENT_PATCH_BEGIN },
+	{ EVENT_NODE_DOWN, EVENT_PATCH_BEGIN },
+	{ EVENT_SERVICE_DOWN, EVENT_NODE_DOWN },
 	{ EVENT_PATCH_END, EVENT_PATCH_BEGIN },
 	{ EVENT_GOAL, EVENT_PATCH_END },
 	{ EVENT_NO_ROLLBACK, EVENT_PATCH_END },
@@ -38,6 +40,8 @@ static const struct {
 	{ EVENT_STEP_END, EVENT_HEALTHY },
 	{ EVENT_STEP_END, EVENT_NOT_HEALTHY },
 	{ EVENT_FAULT_APPLIED, EVENT_HEALTHY },
+	{ EVENT_NODE_DOWN, EVENT_HEALTHY },
+	{ EVENT_NODE_DOWN, EVENT_NOT_HEALTHY },
 	{ EVENT_FAULT_APPLIED, EVENT_NOT_HEALTHY },
 	{ EVENT_ROLLBACK_BEGIN, EVENT_HEALTHY },
 	{ EVENT_ROLLBACK_BEGIN, EVENT_NOT_HEALTHY },
@@ -211,6 +215,31 @@ static void check_states(struct arena *arena, struct facts *f)
 	}
 }
 
+/* Up, down, up: in turn for each node, and none is captured while it is down. */
+static void check_nodes(struct arena *arena, struct facts *f)
+{
+	for (size_t k = 0; k < f->plan->node_count; k++) {
+		const char *node = f->plan->nodes[k].name;
+		bool up = false, known = false;
+		for (size_t i = 0; i < journal_count(f->journal); i++) {
+			const struct event *ev = journal_at(f->journal, i);
+			bool rises = ev->kind == EVENT_NODE_UP, falls = ev->kind == EVENT_NODE_DOWN;
+			bool captured = ev->kind == EVENT_STATE_CAPTURED;
+			if ((!rises && !falls && !captured) ||
+			    strcmp(facts_text(ev, "node"), node) != 0)
+				continue;
+			if (known && rises == up && !captured)
+				facts_problem(arena, f, "%s of node '%s', which %s",
+					      event_name(ev->kind), node, up ? "is up" : "is down");
+			if (known && captured && !up)
+				facts_problem(arena, f, "node '%s' captured while it is down",
+					      node);
+			known = known || !captured;
+			up = captured ? up : rises;
+		}
+	}
+}
+
 static void need(struct arena *arena, struct facts *f, bool there, const char *what)
 {
 	if (!there)
@@ -331,6 +360,7 @@ void facts_check(struct arena *arena, struct facts *f)
 		check_steps(arena, f, &back);
 	}
 	check_healthy(arena, f);
+	check_nodes(arena, f);
 	check_states(arena, f);
 	if (f->sealed)
 		check_sealed(arena, f);

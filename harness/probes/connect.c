@@ -94,6 +94,10 @@ int connecting_begin(struct connecting *c, const struct probe_env *env, const st
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(to->port) };
 	if (resolve(env, to->host, &sa.sin_addr, e) < 0)
 		return -1;
+	if (!node_alive(env->node)) {
+		asking_answer(c->asking, false, "node %s is down", node_name(env->node));
+		return 0;
+	}
 	c->fd = link_socket(node_netns_fd(env->node), AF_INET,
 			    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, e);
 	if (c->fd < 0)

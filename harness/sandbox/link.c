@@ -29,7 +29,9 @@ static const int64_t UP_POLL = NS_PER_MS / 10;
 struct net_link {
 	struct net_switch *net;
 	char *name;
+	size_t number; /* of its port */
 	uint32_t addr;
+	uint8_t prefix;
 	uint64_t rate;
 	uint8_t mac[MAC_BYTES];
 	struct nl_sock *inside; /* speaks to the node's namespace, and keeps that alive */
@@ -37,8 +39,10 @@ struct net_link {
 	int sink;               /* the port that swallows frames for it; 0: not made yet */
 	uint64_t sink_base;     /* frames that the sink had sent when it was made */
 	bool cut;
-	uint64_t drop_base; /* frames that eth0 had dropped when the link was cut */
-	uint64_t dropped;   /* by eth0 in cuts that are over */
+	bool detached;           /* the node is down: no port, no eth0, nobody inside */
+	uint64_t sent, received; /* by ports that are gone */
+	uint64_t drop_base;      /* frames that eth0 had dropped when the link was cut */
+	uint64_t dropped;        /* by eth0 in cuts that are over */
 };
 
 struct net_switch {
@@ -139,22 +143,21 @@ static int open_inside(struct net_link *l, int netns_fd, struct err *e)
 }
 
 /* veth, both ends known by index; nothing is up yet. */
-static int make_pair(struct net_link *l, const struct link_spec *spec, struct err *e)
+static int make_pair(struct net_link *l, int netns_fd, struct err *e)
 {
 	struct net_switch *s = l->net;
 	uint8_t port_mac[MAC_BYTES];
 	char name[IFNAMSIZ];
-	(void)snprintf(name, sizeof(name), "port-%zu", s->count);
+	(void)snprintf(name, sizeof(name), "port-%zu", l->number);
 	/* Locally administered, from the address: the same in every drill. */
 	memcpy(l->mac, (const uint8_t[]){ 0x02, 0x00 }, 2);
-	memcpy(l->mac + 2, &spec->addr, sizeof(spec->addr));
+	memcpy(l->mac + 2, &l->addr, sizeof(l->addr));
 	memcpy(port_mac, l->mac, sizeof(port_mac));
 	port_mac[1] = 0xFF;
 
 	struct lnl_end port = { name, port_mac }, eth = { "eth0", l->mac };
 	struct lnl_info info;
-	if (lnl_veth(s->nl, &port, &eth, spec->netns_fd, e) < 0 ||
-	    lnl_info(s->nl, 0, name, &info, e) < 0)
+	if (lnl_veth(s->nl, &port, &eth, netns_fd, e) < 0 || lnl_info(s->nl, 0, name, &info, e) < 0)
 		return -1;
 	l->port = info.ifindex;
 	if (lnl_info(l->inside, 0, "eth0", &info, e) < 0)
@@ -209,18 +212,36 @@ static int wait_ready(struct net_link *l, struct err *e)
 	}
 }
 
-static int plug(struct net_link *l, const struct link_spec *spec, struct err *e)
+static int plug(struct net_link *l, struct err *e)
 {
 	struct nl_sock *nl = l->net->nl;
 	if (lnl_enslave(nl, l->port, l->net->bridge, LNL_PORT_NODE, e) < 0 ||
-	    lnl_address(l->inside, l->eth, spec->addr, spec->prefix, e) < 0 ||
+	    lnl_address(l->inside, l->eth, l->addr, l->prefix, e) < 0 ||
 	    lnl_set_up(l->inside, l->eth, true, e) < 0 || lnl_set_up(nl, l->port, true, e) < 0 ||
 	    lnl_fdb_set(nl, l->port, l->mac, e) < 0)
 		return -1;
-	if (spec->rate > 0 && (lnl_rate(nl, l->port, spec->rate, e) < 0 ||
-			       lnl_rate(l->inside, l->eth, spec->rate, e) < 0))
+	if (l->rate > 0 &&
+	    (lnl_rate(nl, l->port, l->rate, e) < 0 || lnl_rate(l->inside, l->eth, l->rate, e) < 0))
 		return -1;
 	return wait_ready(l, e);
+}
+
+/* The port goes, and eth0 with it. */
+static void unplug(struct net_link *l)
+{
+	if (l->port != 0)
+		lnl_delete(l->net->nl, l->port);
+	lnl_close(l->inside);
+	l->inside = NULL;
+	l->port = l->eth = 0;
+}
+
+static int connect_node(struct net_link *l, int netns_fd, struct err *e)
+{
+	if (open_inside(l, netns_fd, e) == 0 && make_pair(l, netns_fd, e) == 0 && plug(l, e) == 0)
+		return 0;
+	unplug(l);
+	return err_prefix(e, "link of '%s'", l->name);
 }
 
 int link_attach(struct net_switch *s, const struct link_spec *spec, struct net_link **ret,
@@ -233,29 +254,34 @@ int link_attach(struct net_switch *s, const struct link_spec *spec, struct net_l
 	struct net_link *l = mem_alloc(sizeof(*l));
 	l->net = s;
 	l->name = mem_strdup(spec->name);
+	l->number = s->count;
 	l->addr = spec->addr;
+	l->prefix = spec->prefix;
 	l->rate = spec->rate;
-	if (open_inside(l, spec->netns_fd, e) < 0 || make_pair(l, spec, e) < 0 ||
-	    plug(l, spec, e) < 0) {
-		if (l->port != 0)
-			lnl_delete(s->nl, l->port); /* the other end goes with it */
+	if (connect_node(l, spec->netns_fd, e) < 0) {
 		link_free(l);
-		return err_prefix(e, "link of '%s'", spec->name);
+		return -1;
 	}
 	s->link[s->count++] = l;
 	*ret = l;
 	return 0;
 }
 
+static int meet_neighbours(struct net_link *l, struct err *e)
+{
+	for (size_t i = 0; i < l->net->count; i++) {
+		const struct net_link *other = l->net->link[i];
+		if (other != l && lnl_neighbour(l->inside, l->eth, other->addr, other->mac, e) < 0)
+			return err_prefix(e, "link of '%s'", l->name);
+	}
+	return 0;
+}
+
 int switch_seal(struct net_switch *s, struct err *e)
 {
-	for (size_t i = 0; i < s->count; i++) {
-		struct net_link *l = s->link[i];
-		for (size_t k = 0; k < s->count; k++)
-			if (k != i && lnl_neighbour(l->inside, l->eth, s->link[k]->addr,
-						    s->link[k]->mac, e) < 0)
-				return err_prefix(e, "link of '%s'", l->name);
-	}
+	for (size_t i = 0; i < s->count; i++)
+		if (meet_neighbours(s->link[i], e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -320,8 +346,10 @@ static int drops_since(struct net_link *l, uint64_t *ret, struct err *e)
 
 static int cut(struct net_link *l, struct err *e)
 {
-	if (l->cut)
+	if (l->cut || l->detached) {
+		l->cut = true;
 		return 0;
+	}
 	l->drop_base = 0;
 	if (link_prepare_cut(l, e) < 0 || drops_since(l, &l->drop_base, e) < 0 ||
 	    lnl_fdb_set(l->net->nl, l->sink, l->mac, e) < 0 ||
@@ -334,6 +362,10 @@ static int cut(struct net_link *l, struct err *e)
 static int mend(struct net_link *l, struct err *e)
 {
 	uint64_t drops = 0, rate;
+	if (l->detached) {
+		l->cut = false;
+		return 0;
+	}
 	if (lnl_set_up(l->net->nl, l->port, true, e) < 0 || wait_ready(l, e) < 0 ||
 	    lnl_fdb_set(l->net->nl, l->port, l->mac, e) < 0)
 		return err_prefix(e, "mend the link of '%s'", l->name);
@@ -357,6 +389,9 @@ int link_is_up(struct net_link *l, bool *ret, struct err *e)
 {
 	bool ready;
 	int port;
+	*ret = false;
+	if (l->detached)
+		return 0;
 	if (port_ready(l, &ready, e) < 0 ||
 	    lnl_fdb_get(l->net->nl, l->net->bridge, l->mac, &port, e) < 0)
 		return err_prefix(e, "link of '%s'", l->name);
@@ -369,7 +404,7 @@ int link_lost_frames(struct net_link *l, uint64_t *ret, struct err *e)
 	struct lnl_info sink = { 0 };
 	uint64_t drops = 0;
 	if ((l->sink != 0 && lnl_info(l->net->nl, l->sink, NULL, &sink, e) < 0) ||
-	    (l->cut && drops_since(l, &drops, e) < 0))
+	    (l->cut && !l->detached && drops_since(l, &drops, e) < 0))
 		return err_prefix(e, "link of '%s'", l->name);
 	*ret = sink.tx_packets - l->sink_base + l->dropped + drops;
 	return 0;
@@ -377,12 +412,40 @@ int link_lost_frames(struct net_link *l, uint64_t *ret, struct err *e)
 
 int link_bytes(struct net_link *l, uint64_t *sent, uint64_t *received, struct err *e)
 {
-	struct lnl_info port;
-	if (lnl_info(l->net->nl, l->port, NULL, &port, e) < 0)
+	struct lnl_info port = { 0 };
+	if (!l->detached && lnl_info(l->net->nl, l->port, NULL, &port, e) < 0)
 		return err_prefix(e, "link of '%s'", l->name);
-	*sent = port.rx_bytes;
-	*received = port.tx_bytes;
+	*sent = l->sent + port.rx_bytes;
+	*received = l->received + port.tx_bytes;
 	return 0;
+}
+
+int link_detach(struct net_link *l, struct err *e)
+{
+	uint64_t drops = 0, sent = 0, received = 0;
+	if (l->detached)
+		return 0;
+	if (link_prepare_cut(l, e) < 0 || (l->cut && drops_since(l, &drops, e) < 0) ||
+	    lnl_fdb_set(l->net->nl, l->sink, l->mac, e) < 0 ||
+	    link_bytes(l, &sent, &received, e) < 0)
+		return err_prefix(e, "take down the link of '%s'", l->name);
+	l->dropped += drops;
+	l->sent = sent;
+	l->received = received;
+	l->detached = true;
+	unplug(l);
+	return 0;
+}
+
+int link_reattach(struct net_link *l, int netns_fd, struct err *e)
+{
+	bool was_cut = l->cut;
+	if (link_detach(l, e) < 0 || connect_node(l, netns_fd, e) < 0)
+		return -1;
+	l->detached = l->cut = false;
+	if (meet_neighbours(l, e) < 0)
+		return -1;
+	return was_cut ? cut(l, e) : 0;
 }
 
 int link_socket(int netns_fd, int domain, int type, struct err *e)

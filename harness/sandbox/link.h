@@ -49,6 +49,11 @@ uint32_t link_addr(const struct net_link *l);
  * is not lost; it needs nothing from the node. Asked for twice, both do nothing the second time. */
 int link_prepare_cut(struct net_link *l, struct err *e);
 int link_set_up(struct net_link *l, bool up, struct err *e);
+/* The node has gone down: its port goes, and what others send to it is lost and counted as in a
+ * cut; twice is as once. And up again, in a new namespace: as link_attach() and switch_seal() made
+ * it, with its counters going on; a link that is cut meanwhile comes back cut. */
+int link_detach(struct net_link *l, struct err *e);
+int link_reattach(struct net_link *l, int netns_fd, struct err *e);
 /* Asked of the kernel anew: port up, carrier, forwarding, the forwarding entry in place. A carrier
  * that is missing because the node itself took its eth0 down does not count against the link. */
 int link_is_up(struct net_link *l, bool *ret, struct err *e);

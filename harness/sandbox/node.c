@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness/sandbox/node.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -22,7 +23,10 @@ enum {
 	BUILD_MS_MAX = 30 * 1000, /* until init says that it is ready */
 	DEATH_MS_MAX = 10 * 1000, /* until a killed init is gone */
 	NAME_MAX_LEN = 63,        /* a host name's limit */
+	ANSWER_MS_MAX = 2000,     /* until init has answered */
 };
+
+#define NO_ROOT "/proc/0/root" /* of a node that is down: never there */
 
 static const char *const folders[] = { "lower", "upper", "work" };
 enum { FOLDER_COUNT = sizeof(folders) / sizeof(folders[0]) };
@@ -91,7 +95,7 @@ static int take_from(const struct node_spec *spec, struct err *e)
 }
 
 /* All namespaces at once but the cgroup one: see own_cgroups() in node_init.c. */
-static int start_init(struct node *n, const struct node_spec *spec, struct err *e)
+static int start_init(struct node *n, struct err *e)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -115,7 +119,7 @@ static int start_init(struct node *n, const struct node_spec *spec, struct err *
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
 			      "make the node's namespaces (needs root)");
 	if (pid == 0)
-		node_init_main(&(struct init_task){ spec, theirs, self });
+		node_init_main(&(struct init_task){ &n->spec, n->before, theirs, self });
 	n->init = (pid_t)pid;
 	return 0;
 }
@@ -163,6 +167,7 @@ static int open_views(struct node *n, struct err *e)
 	if (len < 0)
 		return ERR(e, errno, "read '%s'", path);
 	n->pidns[len] = '\0';
+	free(n->root_path);
 	n->root_path = mem_printf("/proc/%d/root", (int)n->init);
 	return 0;
 }
@@ -180,9 +185,9 @@ static void on_init_end(void *arg, pid_t pid, int status, bool gone)
 	node_procs_die(n);
 }
 
-static int bring_up(struct node *n, const struct node_spec *spec, struct err *e)
+static int bring_up(struct node *n, struct err *e)
 {
-	if (start_init(n, spec, e) < 0 || cgroup_node_attach(n->cgroup, n->init, e) < 0)
+	if (start_init(n, e) < 0 || cgroup_node_attach(n->cgroup, n->init, e) < 0)
 		return -1;
 	struct msg go = { .kind = MSG_GO };
 	/* A failed send means that init died: wait_ready() has its reason. */
@@ -207,17 +212,21 @@ int node_create(struct node **ret, struct loop *loop, struct owner *owner,
 	}
 	struct node *n = mem_alloc(sizeof(*n));
 	n->loop = loop;
-	n->name = mem_strdup(spec->name);
-	n->work_dir = mem_strdup(spec->work_dir);
+	n->spec = *spec;
+	n->spec.name = mem_strdup(spec->name);
+	n->spec.work_dir = mem_strdup(spec->work_dir);
+	n->spec.root_path = mem_strdup(spec->root_path);
+	n->root_path = mem_strdup(NO_ROOT);
 	n->pidfd = n->sock = n->root_fd = n->netns_fd = n->pidns_fd = -1;
 	if (cgroup_node_create(&n->cgroup, owner, spec->name, &spec->limits, e) < 0 ||
-	    bring_up(n, spec, e) < 0) {
+	    bring_up(n, e) < 0) {
 		struct err ignored = { 0 };
 		(void)err_prefix(e, "node '%s'", spec->name);
 		(void)node_destroy(n, &ignored);
 		remove_folders(spec->work_dir);
 		return -1;
 	}
+	n->spec.from = NULL; /* taken; a boot begins with what is written */
 	*ret = n;
 	return 0;
 }
@@ -230,7 +239,7 @@ static int end_init(struct node *n, struct err *e)
 	if (n->init == 0)
 		return 0;
 	if (syscall(SYS_pidfd_send_signal, n->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-		return ERR(e, errno, "kill the init of node '%s'", n->name);
+		return ERR(e, errno, "kill the init of node '%s'", n->spec.name);
 	struct pollfd p = { .fd = n->pidfd, .events = POLLIN };
 	int got;
 	do
@@ -240,12 +249,75 @@ static int end_init(struct node *n, struct err *e)
 		return ERR(e, ETIMEDOUT,
 			   "the processes of node '%s' (init is %d) do not die: is one frozen, or "
 			   "held by a debugger?",
-			   n->name, (int)n->init);
+			   n->spec.name, (int)n->init);
 	siginfo_t info;
 	if (waitid(P_PIDFD, (id_t)n->pidfd, &info, WEXITED | __WALL) < 0 && errno != ECHILD)
-		return ERR(e, errno, "wait for the init of node '%s'", n->name);
+		return ERR(e, errno, "wait for the init of node '%s'", n->spec.name);
 	n->init = 0;
 	return 0;
+}
+
+/* Our views of it keep its mounts and its network alive: they go, too. A process of the host may
+ * have init's number one day, so its path is forgotten. */
+static void forget(struct node *n)
+{
+	int *fds[] = { &n->sock, &n->pidfd, &n->root_fd, &n->netns_fd, &n->pidns_fd };
+	n->alive = false;
+	loop_remove(n->sock_src);
+	n->sock_src = NULL;
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		guard_fd(fds[i]);
+		*fds[i] = -1;
+	}
+	n->pidns[0] = '\0';
+	free(n->root_path);
+	n->root_path = mem_strdup(NO_ROOT);
+}
+
+int node_kill(struct node *n, struct err *e)
+{
+	if (end_init(n, e) < 0)
+		return -1;
+	/* What it said last, as the ends of programs before the blow, has still to be read. */
+	struct pollfd in = { .fd = n->sock, .events = POLLIN };
+	while (n->sock_src != NULL && poll(&in, 1, 0) > 0)
+		node_on_message(n, EPOLLIN);
+	forget(n);
+	node_procs_die(n);
+	return 0;
+}
+
+int node_boot(struct node *n, struct err *e)
+{
+	assert(n->init == 0);
+	memcpy(n->before, n->ready.options, sizeof(n->before));
+	n->ready = (struct msg_ready){ 0 };
+	n->refused = 0;
+	if (bring_up(n, e) == 0)
+		return 0;
+	struct err ignored = { 0 };
+	(void)end_init(n, &ignored);
+	forget(n);
+	return err_prefix(e, "boot node '%s'", n->spec.name);
+}
+
+int node_answers(struct node *n, struct err *e)
+{
+	const struct msg ping = { .kind = MSG_PING };
+	struct pollfd in = { .fd = n->sock, .events = POLLIN };
+	n->answered = false;
+	if (!n->alive || send(n->sock, &ping, sizeof(ping), MSG_NOSIGNAL) < 0)
+		return ERR(e, 0, "node '%s' is down", n->spec.name);
+	while (n->alive && !n->answered && poll(&in, 1, ANSWER_MS_MAX) > 0)
+		node_on_message(n, EPOLLIN);
+	return n->answered
+		       ? 0
+		       : ERR(e, ETIMEDOUT, "the init of node '%s' does not answer", n->spec.name);
+}
+
+unsigned node_refused(const struct node *n)
+{
+	return n->refused;
 }
 
 unsigned node_destroy(struct node *n, struct err *e)
@@ -253,16 +325,12 @@ unsigned node_destroy(struct node *n, struct err *e)
 	if (n == NULL)
 		return 0;
 	unsigned left = end_init(n, e) < 0 ? 1 : 0;
-	n->alive = false;
 	node_procs_orphan(n);
-	loop_remove(n->sock_src);
-	const int fds[] = { n->sock, n->pidfd, n->root_fd, n->netns_fd, n->pidns_fd };
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		if (fds[i] >= 0)
-			(void)close(fds[i]);
+	forget(n);
 	left += cgroup_node_destroy(n->cgroup, e);
-	free(n->name);
-	free(n->work_dir);
+	free((char *)n->spec.name);
+	free((char *)n->spec.work_dir);
+	free((char *)n->spec.root_path);
 	free(n->root_path);
 	free(n);
 	return left;
@@ -270,7 +338,7 @@ unsigned node_destroy(struct node *n, struct err *e)
 
 const char *node_name(const struct node *n)
 {
-	return n->name;
+	return n->spec.name;
 }
 
 const char *node_work_dir(const struct node *n)

@@ -54,6 +54,18 @@ int node_create(struct node **ret, struct loop *loop, struct owner *owner,
  * host objects left, with the first cause in e. */
 unsigned node_destroy(struct node *n, struct err *e);
 
+/* The host dies, and boots again. node_kill(): all its processes die at once, its namespaces and
+ * memory file systems are lost, and the descriptors below are -1 until the next boot; what ran
+ * ends with SIGKILL, and callbacks say so before this returns. Not from inside a proc_exit_fn. A
+ * dead node stays one: 0. node_boot(): the same root as it was left, everything else anew (its
+ * link, too: link_reattach()); on failure it is down as before. */
+int node_kill(struct node *n, struct err *e);
+int node_boot(struct node *n, struct err *e);
+/* Its init is asked and answers (two seconds at most); may tell ends of programs. */
+int node_answers(struct node *n, struct err *e);
+/* How many programs, but those `apart`, could not be started since it is down. */
+unsigned node_refused(const struct node *n);
+
 const char *node_name(const struct node *n);
 const char *node_work_dir(const struct node *n);
 pid_t node_init_pid(const struct node *n); /* in the harness's PID namespace */
@@ -62,7 +74,8 @@ int node_netns_fd(const struct node *n);   /* likewise */
 int node_pidns_fd(const struct node *n);
 const char *node_mount_options(const struct node *n); /* of the overlay, as read back */
 const char *node_notice(const struct node *n); /* what the kernel did not give; NULL: nothing */
-/* A path under /proc/INIT/root for APIs that take only paths; valid while the node lives. */
+/* A path under /proc/INIT/root for APIs that take only paths; valid while the node is up, and
+ * leads nowhere when it is down. */
 const char *node_root_path(const struct node *n);
 /* Host pid of a pid seen inside the node, 0 when there is none; and the reverse. */
 pid_t node_host_pid(const struct node *n, pid_t inside);

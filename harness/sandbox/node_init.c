@@ -148,7 +148,7 @@ static int build(const struct init_task *task, struct msg_ready *ready, struct e
 	(void)prctl(PR_SET_NAME, "backout-init");
 	(void)setsid(); /* the terminal's ^C is the harness's alone */
 	(void)umask(022);
-	if (own_limits(e) < 0 || node_mounts(task->spec, ready, e) < 0)
+	if (own_limits(e) < 0 || node_mounts(task, ready, e) < 0)
 		return -1;
 	if (sethostname(task->spec->name, strlen(task->spec->name)) < 0)
 		return ERR(e, errno, "set the host name '%s'", task->spec->name);
@@ -220,7 +220,9 @@ static void handle_request(struct init *in)
 	if (n <= 0)
 		end(0); /* the harness is gone, and so are we and all that runs here */
 	int fds[SPAWN_FDS] = { -1, -1, -1, -1 };
-	if ((size_t)n >= sizeof(*in->request)) {
+	if (in->request->kind == MSG_PING) {
+		tell(MSG_PONG, 0, 0);
+	} else if ((size_t)n >= sizeof(*in->request)) {
 		take_fds(&h, in->request, fds);
 		spawn(in, (size_t)n - sizeof(*in->request), fds);
 	}

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "harness/base/buf.h"
 #include "harness/base/guard.h"
@@ -21,6 +22,8 @@
 enum {
 	LOOP_TRIES = 16,         /* another program may take the free device before us */
 	MOUNTINFO_MAX = 1 << 20, /* bytes */
+	BUSY_TRIES = 1000,       /* until the root's last mount has gone */
+	BUSY_WAIT_US = 2000,     /* between two of them */
 };
 
 int node_loop_attach(const char *path, char ret[32], struct err *e)
@@ -99,9 +102,40 @@ static int like_lower(bool fresh, bool *one_fs, struct err *e)
 	return 0;
 }
 
-/* *ret_from: the folder that the node begins with; -1: none. */
-static int mount_root(const struct node_spec *spec, bool *one_fs, int *ret_from, struct err *e)
+static bool has_option(const char *options, const char *word)
 {
+	size_t len = strlen(word);
+	for (const char *p = strstr(options, word); p != NULL; p = strstr(p + 1, word))
+		if ((p == options || p[-1] == ',') && (p[len] == ',' || p[len] == '\0'))
+			return true;
+	return false;
+}
+
+/* dpkg's own undo fails on an overlay without index (stale file handle). A node that boots again
+ * has the upper and the work folder that it had: the index lies in the latter. The kernel gives
+ * neither to a second mount, and the first may be a moment in going. */
+static int mount_overlay(const char *before)
+{
+	char options[160];
+	/* With a new upper the kernel says uuid=on of its own accord, and later not any more. */
+	(void)snprintf(options, sizeof(options),
+		       "lowerdir=lower,upperdir=upper,workdir=work,index=on,xino=on,metacopy=off,"
+		       "redirect_dir=off%s",
+		       has_option(before, "uuid=on") ? ",uuid=on" : "");
+	int rc;
+	for (int i = 0;; i++) {
+		/* Over the lower itself: no folder more. */
+		rc = mount("overlay", "lower", "overlay", 0, options);
+		if (rc == 0 || errno != EBUSY || i == BUSY_TRIES)
+			return rc;
+		(void)usleep(BUSY_WAIT_US);
+	}
+}
+
+/* *ret_from: the folder that the node begins with; -1: none. */
+static int mount_root(const struct init_task *task, bool *one_fs, int *ret_from, struct err *e)
+{
+	const struct node_spec *spec = task->spec;
 	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		return ERR(e, errno, "make the mounts private");
 	if (spec->from != NULL) {
@@ -113,10 +147,7 @@ static int mount_root(const struct node_spec *spec, bool *one_fs, int *ret_from,
 		return ERR(e, errno, "work folder '%s'", spec->work_dir);
 	if (mount_lower(spec, e) < 0 || like_lower(spec->from == NULL, one_fs, e) < 0)
 		return -1;
-	/* dpkg's own undo fails on an overlay without index (stale file handle). */
-	if (mount("overlay", "lower", "overlay", 0, /* over the lower itself: no folder more */
-		  "lowerdir=lower,upperdir=upper,workdir=work,index=on,xino=on,metacopy=off,"
-		  "redirect_dir=off") < 0)
+	if (mount_overlay(task->before) < 0)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
 			      "mount an overlay with index=on,xino=on in '%s' (its file system "
 			      "must be a real one, not an overlay itself)",
@@ -231,15 +262,6 @@ static int make_devices(struct err *e)
 	return 0;
 }
 
-static bool has_option(const char *options, const char *word)
-{
-	size_t len = strlen(word);
-	for (const char *p = strstr(options, word); p != NULL; p = strstr(p + 1, word))
-		if ((p == options || p[-1] == ',') && (p[len] == ',' || p[len] == '\0'))
-			return true;
-	return false;
-}
-
 /* The kernel does not show an option that is its own default. */
 static bool default_on(const char *parameter)
 {
@@ -304,11 +326,11 @@ static int try_write(struct err *e)
 	return ok ? 0 : ERR_AS(e, EXIT_UNAVAILABLE, code, "write to the node's root");
 }
 
-int node_mounts(const struct node_spec *spec, struct msg_ready *ready, struct err *e)
+int node_mounts(const struct init_task *task, struct msg_ready *ready, struct err *e)
 {
 	bool one_fs;
 	GUARD(fd) int from = -1;
-	if (mount_root(spec, &one_fs, &from, e) < 0 || mount_all(e) < 0 || make_devices(e) < 0 ||
+	if (mount_root(task, &one_fs, &from, e) < 0 || mount_all(e) < 0 || make_devices(e) < 0 ||
 	    (from < 0 ? fill_fresh(e) : fill_from(from, e)) < 0 || read_back(ready, one_fs, e) < 0)
 		return -1;
 	return try_write(e);

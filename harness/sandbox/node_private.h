@@ -9,6 +9,7 @@
  *	init -> harness   READY               the node is built, or why not
  *	child -> harness  STARTED + pidfd     its own, with its credentials from the kernel
  *	child -> harness  FILTERED + fd       the listener of its filter, when one was asked for
+ *	harness -> init   PING                and init -> harness PONG: it lives and serves
  *	init -> harness   EXITED, FORK_FAILED
  */
 #ifndef BACKOUT_SANDBOX_NODE_PRIVATE_H
@@ -41,7 +42,9 @@ enum msg_kind {
 	MSG_STARTED,
 	MSG_FILTERED,
 	MSG_EXITED,
-	MSG_FORK_FAILED
+	MSG_FORK_FAILED,
+	MSG_PING,
+	MSG_PONG
 };
 
 struct msg {
@@ -77,16 +80,20 @@ struct spawn_failure {
 
 struct node {
 	struct loop *loop;
-	char *name, *work_dir, *root_path;
+	struct node_spec spec; /* its strings are the node's */
+	char *root_path;       /* of init's root in /proc; never NULL */
 	struct node_cgroup *cgroup;
 	pid_t init;      /* 0: none, or reaped */
 	int pidfd, sock; /* of init; our end */
 	int root_fd, netns_fd, pidns_fd;
 	bool alive;
+	bool answered;    /* PONG came */
+	unsigned refused; /* programs of the workflow that a dead node could not start */
 	struct loop_src *sock_src, *child_src;
 	struct proc *procs;
 	uint32_t last_id;
-	char pidns[64]; /* "pid:[4026532281]" */
+	char pidns[64];                /* "pid:[4026532281]" */
+	char before[NODE_OPTIONS_MAX]; /* ready.options of its last life */
 	struct msg_ready ready;
 };
 
@@ -113,12 +120,13 @@ struct proc {
 /* node_init.c: the child's whole life. Never returns. */
 struct init_task {
 	const struct node_spec *spec;
+	const char *before; /* options of the root's mount in the node's last life; "": none */
 	int sock, harness_pidfd;
 };
 _Noreturn void node_init_main(const struct init_task *task);
 
 /* node_mounts.c, in the node's own mount namespace. */
-int node_mounts(const struct node_spec *spec, struct msg_ready *ready, struct err *e);
+int node_mounts(const struct init_task *task, struct msg_ready *ready, struct err *e);
 /* A read-only loop device on `path` that clears itself at its last close. Returns its descriptor,
  * its name in ret[]. For kernels that cannot mount an image straight from its file. */
 int node_loop_attach(const char *path, char ret[32], struct err *e);

@@ -140,6 +140,8 @@ void node_on_message(void *arg, uint32_t events)
 	struct attached a = { .fd = -1 };
 	read_attached(&h, &a);
 	GUARD(fd) int fd = a.fd;
+	if (m.kind == MSG_PONG)
+		n->answered = true;
 	struct proc *p = len == (ssize_t)sizeof(m) ? find(n, m.id) : NULL;
 	if (p == NULL)
 		return; /* freed meanwhile */
@@ -338,8 +340,10 @@ static int launch(struct node *n, const struct spawn_spec *spec, struct proc *p,
 int node_spawn(struct node *n, const struct spawn_spec *spec, proc_exit_fn fn, void *arg,
 	       struct proc **ret, struct err *e)
 {
-	if (!n->alive)
-		return ERR(e, 0, "node '%s' is dead", n->name);
+	if (!n->alive) {
+		n->refused += !spec->apart;
+		return ERR(e, 0, "node '%s' is down", n->spec.name);
+	}
 	if (loop_stopped(n->loop)) {
 		const bool never = false;
 		return loop_wait(n->loop, &never, 0, e); /* has the reason */
@@ -353,7 +357,7 @@ int node_spawn(struct node *n, const struct spawn_spec *spec, proc_exit_fn fn, v
 	p->starting = false;
 	if (r < 0) {
 		abandon(n, p);
-		return err_prefix(e, "node '%s'", n->name);
+		return err_prefix(e, "node '%s'", n->spec.name);
 	}
 	*ret = p;
 	return 0;

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* A node that went down in mid-drill, and its boot: what the drill holds of it is made anew. */
+#include <string.h>
+
+#include "harness/base/clock.h"
+#include "harness/engine/drill_private.h"
+
+static struct drill_node *node_of(struct drill *d, const struct node *n)
+{
+	for (size_t i = 0; i < d->plan->node_count; i++)
+		if (d->nodes[i].node == n)
+			return &d->nodes[i];
+	return NULL;
+}
+
+static struct net_link *link_of(struct drill *d, const struct drill_node *at)
+{
+	return d->net != NULL ? switch_find(d->net, at->plan->name) : NULL;
+}
+
+void drill_node_crashed(struct drill *d, const struct node *n, const char *why)
+{
+	struct drill_node *at = node_of(d, n);
+	struct net_link *link = link_of(d, at);
+	struct err e = { 0 };
+	journal_put(d->journal, EVENT_NODE_DOWN, F_STR("node", at->plan->name), F_STR("why", why));
+	if (link != NULL && link_detach(link, &e) < 0)
+		journal_put(d->journal, EVENT_NOTICE, F_STR("what", e.why));
+	/* Numbers and times of files may come again with other content. */
+	capture_cache_destroy(at->cache);
+	at->cache = capture_cache_create();
+}
+
+static void forget_program(struct drill_service *s)
+{
+	proc_free(s->proc);
+	s->proc = NULL;
+	s->ended = false;
+	s->status = 0;
+}
+
+/* In their order. After a stop nobody asks for them any more. */
+static int services_again(struct drill *d, const struct drill_node *at, struct err *e)
+{
+	for (size_t i = 0; i < d->service_count; i++) {
+		struct drill_service *s = &d->services[i];
+		if (s->at != at || d->stopped)
+			continue;
+		forget_program(s);
+		if (drill_service_up(s, e) < 0)
+			return loop_stopped(d->loop) ? 0 : -1;
+	}
+	return 0;
+}
+
+int drill_node_boot(struct drill *d, struct node *n, struct err *e)
+{
+	const struct drill_node *at = node_of(d, n);
+	struct net_link *link = link_of(d, at);
+	int64_t begin = clock_now();
+	if (node_boot(n, e) < 0)
+		return -1;
+	journal_put(d->journal, EVENT_NODE_UP, F_STR("node", at->plan->name),
+		    F_STR("mount", node_mount_options(n)), F_INT("took", clock_now() - begin),
+		    F_BOOL("again", true));
+	if (link != NULL && link_reattach(link, node_netns_fd(n), e) < 0)
+		return -1;
+	return services_again(d, at, e);
+}
