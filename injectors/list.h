@@ -4,7 +4,7 @@
 #define INJECTORS_LIST_H
 
 /* clang-format off */
-#define INJECTORS(X) X(link_down) X(node_crash) X(package_corrupt) X(package_script) X(process_kill) X(syscall_delay) X(syscall_fail)
+#define INJECTORS(X) X(disk_fill) X(link_down) X(node_crash) X(node_power) X(package_corrupt) X(package_script) X(process_kill) X(syscall_delay) X(syscall_fail)
 /* clang-format on */
 
 #endif

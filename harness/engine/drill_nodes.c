@@ -41,7 +41,10 @@ static int node_up(struct drill *d, size_t i, struct err *e)
 	struct node_spec spec = {
 		.name = at->plan->name,
 		.from = from,
-		.root_kind = root->is_dir ? NODE_ROOT_DIR : NODE_ROOT_IMAGE,
+		.root_kind = root->on_disk  ? NODE_ROOT_DISK
+			     : root->is_dir ? NODE_ROOT_DIR
+					    : NODE_ROOT_IMAGE,
+		.root_fs = root->fs,
 		.root_path = root->path,
 		.work_dir = at->work_dir,
 		.limits = { at->plan->limits.memory, at->plan->limits.pids, at->plan->limits.cpu },

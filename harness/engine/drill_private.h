@@ -57,6 +57,8 @@ struct drill {
 	const struct step_plan *step;
 	pid_t runner;
 
+	unsigned failed_steps;
+
 	bool patching; /* between patch.begin and patch.end */
 	bool detected;
 	bool stopped; /* by a signal; journalled */

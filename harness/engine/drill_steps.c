@@ -173,6 +173,9 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 			result = wait_for(d, step, end, e);
 	}
 	d->runner = 0;
+	end->ok = end->started && !end->timed_out && end->run.done && WIFEXITED(end->run.status) &&
+		  WEXITSTATUS(end->run.status) == 0;
+	d->failed_steps += !end->ok;
 	if (result == 0)
 		result = strike_leave(d->strike, e);
 	if (recorder_leave(d->recorder, e) < 0)
@@ -180,8 +183,6 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 	d->step = NULL;
 	output_drain(end->out);
 	proc_free(proc);
-	end->ok = end->started && !end->timed_out && end->run.done && WIFEXITED(end->run.status) &&
-		  WEXITSTATUS(end->run.status) == 0;
 	char last[256];
 	if (end->started && !end->ok)
 		describe(step, &end->run, end->timed_out,

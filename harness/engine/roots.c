@@ -25,10 +25,19 @@ static int node_root(struct owner *o, const struct node_plan *n, image_progress_
 	for (size_t i = 0; i < n->files.count; i++)
 		files[i] = (struct image_file){ plans[i].dest, plans[i].from, plans[i].text,
 						plans[i].mode };
+	struct image tree = { 0 };
 	int result = image_layer(o, &base, files, n->files.count, n->setup.items, n->setup.count,
-				 progress, arg, ret, e);
+				 progress, arg, &tree, e);
 	free(files);
 	image_free(&base);
+	if (result == 0 && n->disk.given) {
+		const struct image_disk_spec spec = { (enum disk_fs)n->disk.fs, n->disk.size };
+		const struct image_progress_to to = { progress, arg };
+		result = image_disk(o, &tree, &spec, &to, ret, e);
+		image_free(&tree);
+	} else if (result == 0) {
+		*ret = tree;
+	}
 	return result < 0 ? err_prefix(e, "root of node '%s'", n->name) : 0;
 }
 

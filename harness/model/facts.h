@@ -30,8 +30,8 @@ struct facts {
 	size_t count[EVENT_KIND_COUNT];
 	bool cut_short; /* ended before the workflow did, and says why */
 	bool patch_ok, goal_ok, rolled_back, healthy;
-	bool patched_steady; /* no steady probe was failing when P was captured */
-	size_t again;        /* index of the last rollback.again; 0: none */
+	bool patched_steady;          /* no steady probe was failing when P was captured */
+	size_t again;                 /* index of the last rollback.again; 0: none */
 	const struct event *back_end; /* the last rollback.end */
 	int64_t strike, patch_begin, detected, rollback_begin, rollback_end, healthy_since; /* -1 */
 	const struct event *applied, *felt; /* of this drill's fault */

@@ -29,6 +29,8 @@ struct kind {
 	/* Triggers: it strikes with a system call held. Injectors: it answers that call, and needs
 	 * such a trigger. */
 	bool holds_call, answers_call;
+	/* Injectors: its node must have a disk of its own. */
+	bool on_disk;
 	/* After decoding: what the rows cannot say ("program needs an absolute path"). May be NULL.
 	 * Returns NULL when fine, else a static sentence that says what to write instead. */
 	const char *(*check)(const void *params);

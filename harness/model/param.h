@@ -93,6 +93,7 @@ struct param {
 	/* OBJECT: a bool field (offset) that says whether the object was given; 0: none. */
 	size_t given_offset;
 	bool linked;        /* NODE: it must have an address (its link is used) */
+	bool on_disk;       /* NODE: it must have a disk of its own */
 	const char *schema; /* RAW: its JSON Schema as text; NULL: anything */
 };
 
@@ -105,7 +106,8 @@ struct param_ctx {
 	const char *dir;             /* PARAM_FILE is relative to this */
 	const struct pairs *vars;    /* NULL: text is taken as it stands */
 	const struct strings *nodes; /* PARAM_NODE must be one of these; NULL: not checked */
-	const struct strings *linked; /* those with an address; NULL: not checked */
+	const struct strings *linked;  /* those with an address; NULL: not checked */
+	const struct strings *on_disk; /* those with a disk of their own; NULL: not checked */
 	/* Told each PARAM_FILE and what it resolved to. May be NULL. */
 	void (*file_seen)(void *arg, const struct json *value, const char *path);
 	void *file_arg;

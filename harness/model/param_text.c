@@ -69,6 +69,11 @@ static int text_node(const struct param_ctx *c, const struct param *row, const c
 	}
 	if (row->linked && c->linked != NULL && !among(c->linked, text))
 		return bad(e, "node \"%s\" has no link; give it an \"address\"", text);
+	if (row->on_disk && c->on_disk != NULL && !among(c->on_disk, text))
+		return bad(e,
+			   "node \"%s\" has no disk of its own; give it \"disk\": {\"size\": "
+			   "\"512MiB\"}",
+			   text);
 	return text_string(c, row, text, field, e);
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "harness/base/err.h"
+#include "harness/model/disk.h"
 #include "harness/model/kind.h"
 #include "harness/model/outcome.h"
 #include "harness/model/param.h"
@@ -79,6 +80,12 @@ struct root_plan {
 	const char *dir;        /* ROOT_DIR: resolved path */
 };
 
+struct disk_plan {
+	bool given;    /* false: an overlay over the root */
+	uint64_t size; /* bytes */
+	int fs;        /* enum disk_fs */
+};
+
 struct limits_plan {
 	uint64_t memory; /* bytes; 0: none */
 	uint64_t pids;   /* 0: none */
@@ -88,6 +95,7 @@ struct limits_plan {
 struct node_plan {
 	const char *name;
 	struct root_plan root;
+	struct disk_plan disk;
 	struct addr4 address;
 	uint64_t rate; /* bytes per second, each way; 0: unlimited */
 	struct limits_plan limits;

@@ -235,6 +235,8 @@ int plan_decode_fault(struct compile *c, const struct json *v, struct fault_plan
 	if (f->again && !f->in_rollback)
 		return json_err(e, c->ctx.doc, json_get(v, "again"),
 				"again: the fault strikes no step of the rollback; leave it out");
+	if (plan_fault_disk(c, v, f, e) < 0)
+		return -1;
 	if (decode_until(c, json_get(v, "until"), file.until, f, e) < 0)
 		return -1;
 	f->text = plan_fault_text(c, v);
@@ -292,6 +294,7 @@ int plan_add_fault_as(struct plan_doc *d, const char *slug, const char *origin, 
 			 .dir = d->sources[0].dir,
 			 .nodes = &d->nodes,
 			 .linked = &d->linked,
+			 .on_disk = &d->on_disk,
 			 .file_seen = plan_note_file,
 			 .file_arg = d },
 		.catalog = catalog,

@@ -115,6 +115,14 @@ const struct param plan_node_rows[] = {
 	  .offset = offsetof(struct node_plan, root),
 	  .sub = root_rows,
 	  .help = "what its / is made of" },
+	{ .name = "disk",
+	  .type = PARAM_OBJECT,
+	  .offset = offsetof(struct node_plan, disk),
+	  .sub = plan_disk_rows,
+	  .shorthand = "size",
+	  .given_offset = offsetof(struct node_plan, disk.given),
+	  .help = "its / is a file system of its own, which can be full and lose power; without it "
+		  "an overlay" },
 	{ .name = "address",
 	  .type = PARAM_ADDR4,
 	  .offset = offsetof(struct node_plan, address),
@@ -317,6 +325,7 @@ static int decode_node(struct compile *c, const struct json *nodes, const struct
 				"\"root\" is missing; write {\"debian\": RELEASE} or "
 				"{\"dir\": FOLDER}, or \"like\" with the name of another node");
 	if (check_root(c, root, &n.plan.root, e) < 0 ||
+	    plan_check_disk(c, field_of(nodes, node, "disk"), &n.plan.disk, e) < 0 ||
 	    check_files(c, field_of(nodes, node, "files"), &n.plan.files, e) < 0 ||
 	    make_services(c, field_of(nodes, node, "services"), &n, e) < 0)
 		return -1;
@@ -370,5 +379,6 @@ int plan_nodes(struct compile *c, struct err *e)
 			return -1;
 		p->node_count++;
 	}
+	plan_list_disks(c);
 	return plan_addresses(c, addresses, e);
 }

@@ -47,8 +47,8 @@ struct plan_doc {
 	struct pairs vars;
 	struct seen_file *files; /* free() */
 	size_t file_count, file_cap;
-	struct slugs slugs;           /* of faults */
-	struct strings nodes, linked; /* their names; those with an address */
+	struct slugs slugs;                    /* of faults */
+	struct strings nodes, linked, on_disk; /* names; those with an address, with a disk */
 	struct {
 		const struct kind *const *kinds;
 		const char *const *names;
@@ -101,6 +101,15 @@ extern const struct param plan_service_rows[];
 int plan_nodes(struct compile *c, struct err *e);
 /* `addresses`: each node's JSON value, NULL where it has none. */
 int plan_addresses(struct compile *c, const struct json *const *addresses, struct err *e);
+
+/* --- plan_disk.c --- */
+extern const struct param plan_disk_rows[];
+int plan_check_disk(struct compile *c, const struct json *disk, const struct disk_plan *d,
+		    struct err *e);
+void plan_list_disks(struct compile *c); /* once all nodes are known */
+/* An injector that needs a disk has one. */
+int plan_fault_disk(struct compile *c, const struct json *v, const struct fault_plan *f,
+		    struct err *e);
 
 /* --- plan_steps.c --- */
 extern const struct param plan_step_rows[];

@@ -269,7 +269,9 @@ static int write_mount(struct capture *c, const struct mount_line *m, const char
 	state_line_begin(&c->out, STATE_MOUNT, key);
 	state_line_str(&c->out, "fstype", m->type);
 	state_line_str(&c->out, "options", buf_str(&options));
-	state_line_str(&c->out, "source", m->source);
+	/* A disk's loop device is another one each time. */
+	bool disk = strcmp(m->point, "/") == 0 && node_on_disk(c->node);
+	state_line_str(&c->out, "source", disk ? "disk" : m->source);
 	state_line_end(&c->out);
 	return capture_line(c, e);
 }

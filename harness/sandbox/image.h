@@ -2,11 +2,12 @@
 /*
  * Root images: built once, cached under STATE/images/ by their recipe's digest, as erofs.
  *
- *	STATE/images/KEY.erofs   the image
- *	STATE/images/KEY.json    what it is: {"kind":"debian"|"layer","recipe":...,"digest":XXH3-128
- *	                         of the image,"size":...,"packages":{...},"built":...}
- * Concurrent builders of one key wait for each other (flock). An image is complete or absent:
- * written under another name and renamed. Needs root, mmdebstrap, mkfs.erofs.
+ *	STATE/images/KEY.erofs   the image; KEY.ext4, .xfs, .btrfs: a root with a disk of its own
+ *	STATE/images/KEY.json    what it is:
+ *{"kind":"debian"|"layer"|"disk","recipe":...,"digest":XXH3-128 of the
+ *image,"size":...,"packages":{...},"built":...} Concurrent builders of one key wait for each other
+ *(flock). An image is complete or absent: written under another name and renamed. Needs root,
+ *mmdebstrap, mkfs.erofs.
  */
 #ifndef BACKOUT_SANDBOX_IMAGE_H
 #define BACKOUT_SANDBOX_IMAGE_H
@@ -17,6 +18,7 @@
 
 #include "harness/base/err.h"
 #include "harness/base/loop.h"
+#include "harness/model/disk.h"
 #include "harness/sandbox/owner.h"
 
 struct image {
@@ -24,6 +26,8 @@ struct image {
 	char digest[33]; /* of the content, hex; for a directory root: of its path */
 	char *path;      /* the erofs file, or the directory */
 	bool is_dir;
+	bool on_disk; /* a file system that is to be written: each node needs a copy */
+	enum disk_fs fs;
 };
 void image_free(struct image *i);
 
@@ -48,6 +52,18 @@ int image_dir(const char *path, struct image *ret, struct err *e);
 int image_layer(struct owner *o, const struct image *base, const struct image_file *files,
 		size_t file_count, const char *const *setup, size_t setup_count,
 		image_progress_fn progress, void *arg, struct image *ret, struct err *e);
+
+/* `base` as a file system of this size: exit 65 when it is too small, with a size that will do. */
+struct image_disk_spec {
+	enum disk_fs fs;
+	uint64_t size; /* bytes */
+};
+struct image_progress_to {
+	image_progress_fn fn; /* may be NULL */
+	void *arg;
+};
+int image_disk(struct owner *o, const struct image *base, const struct image_disk_spec *spec,
+	       const struct image_progress_to *to, struct image *ret, struct err *e);
 
 struct image_info {
 	char key[33];

@@ -43,8 +43,9 @@ int job_tool(const char *const *argv, const char *input, const struct image_prog
 /* The store: STATE/images. */
 struct image_slot {
 	char key[HASH_TEXT];
-	char *dir;     /* STATE/images */
-	char *scratch; /* an empty folder of the owner's, gone after image_slot_close() */
+	char *dir;          /* STATE/images */
+	char *scratch;      /* an empty folder of the owner's, gone after image_slot_close() */
+	const char *suffix; /* of the image's name: "erofs", or the file system of a disk */
 	int lock;
 };
 /* Waits for other builders of this key. */
@@ -54,13 +55,18 @@ void image_slot_close(struct image_slot *s);
 int image_slot_find(const struct image_slot *s, struct image *ret, struct err *e);
 
 struct image_about {
-	const char *kind;   /* "debian", "layer" */
+	const char *kind;   /* "debian", "layer", "disk" */
 	const char *recipe; /* one line for a person */
 	const char *tree;   /* the finished tree */
 };
 /* mkfs.erofs of the tree, digest and KEY.json; both appear by rename, the json last. */
 int image_slot_publish(const struct image_slot *s, const struct image_about *about,
 		       const struct image_progress *p, struct image *ret, struct err *e);
+/* The finished file in place of the tree; `packages` as image_packages_json() gives them. */
+int image_slot_store(const struct image_slot *s, const char *temp, const struct image_about *about,
+		     const struct buf *packages, struct image *ret, struct err *e);
+/* Names, metadata and times of all that is below a folder: it may have changed since. */
+int image_stamp_dir(const char *path, struct hash *h, struct err *e);
 int image_meta_read(const char *dir, const char *key, struct image_info *ret,
 		    char digest[HASH_TEXT], struct err *e);
 

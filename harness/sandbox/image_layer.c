@@ -200,6 +200,11 @@ static int stamp_dir(int at, const char *name, int depth, struct hash *h, struct
 	return 0;
 }
 
+int image_stamp_dir(const char *path, struct hash *h, struct err *e)
+{
+	return stamp_dir(AT_FDCWD, path, 0, h, e);
+}
+
 static int layer_key(const struct layer *l, char key[HASH_TEXT], struct err *e)
 {
 	struct hash *h = hash_begin();
@@ -211,7 +216,7 @@ static int layer_key(const struct layer *l, char key[HASH_TEXT], struct err *e)
 	for (size_t i = 0; i < l->setup_count; i++)
 		hash_add(h, l->setup[i], strlen(l->setup[i]) + 1);
 	if (ret == 0 && l->base->is_dir)
-		ret = stamp_dir(AT_FDCWD, l->base->path, 0, h, e);
+		ret = image_stamp_dir(l->base->path, h, e);
 	hash_text_of(h, key);
 	hash_free(h);
 	return ret;

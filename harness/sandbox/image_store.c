@@ -40,7 +40,7 @@ static int lock_key(const char *path, struct err *e)
 
 int image_slot_open(struct owner *o, const char *key, struct image_slot *ret, struct err *e)
 {
-	struct image_slot s = { .lock = -1 };
+	struct image_slot s = { .lock = -1, .suffix = "erofs" };
 	memcpy(s.key, key, HASH_TEXT);
 	s.dir = mem_printf("%s/images", owner_state_dir(o));
 	s.scratch = mem_printf("%s/image-%s", owner_work_dir(o), key);
@@ -91,7 +91,7 @@ int image_meta_read(const char *dir, const char *key, struct image_info *ret,
 
 int image_slot_find(const struct image_slot *s, struct image *ret, struct err *e)
 {
-	GUARD(mem) char *path = mem_printf("%s/%s.erofs", s->dir, s->key);
+	GUARD(mem) char *path = mem_printf("%s/%s.%s", s->dir, s->key, s->suffix);
 	GUARD(mem) char *meta = mem_printf("%s/%s.json", s->dir, s->key);
 	if (access(meta, F_OK) < 0 || access(path, F_OK) < 0)
 		return 0;
@@ -140,18 +140,26 @@ int image_slot_publish(const struct image_slot *s, const struct image_about *abo
 		       const struct image_progress *p, struct image *ret, struct err *e)
 {
 	GUARD(mem) char *temp = mem_printf("%s/image.erofs", s->scratch);
-	GUARD(mem) char *path = mem_printf("%s/%s.erofs", s->dir, s->key);
-	GUARD(mem) char *meta = mem_printf("%s/%s.json", s->dir, s->key);
 	GUARD_BUF struct buf packages = { 0 };
+	if (make_erofs(s, about->tree, temp, p, e) < 0 ||
+	    image_packages_json(about->tree, &packages, e) < 0)
+		return -1;
+	return image_slot_store(s, temp, about, &packages, ret, e);
+}
+
+int image_slot_store(const struct image_slot *s, const char *temp, const struct image_about *about,
+		     const struct buf *packages, struct image *ret, struct err *e)
+{
+	GUARD(mem) char *path = mem_printf("%s/%s.%s", s->dir, s->key, s->suffix);
+	GUARD(mem) char *meta = mem_printf("%s/%s.json", s->dir, s->key);
 	GUARD_BUF struct buf text = { 0 };
 	struct stat st;
 	char digest[HASH_TEXT];
-	if (make_erofs(s, about->tree, temp, p, e) < 0 || hash_file(temp, digest, e) < 0 ||
-	    image_packages_json(about->tree, &packages, e) < 0)
+	if (hash_file(temp, digest, e) < 0)
 		return -1;
 	if (stat(temp, &st) < 0)
 		return ERR(e, errno, "stat '%s'", temp);
-	meta_text(about, digest, (uint64_t)st.st_size, &packages, &text);
+	meta_text(about, digest, (uint64_t)st.st_size, packages, &text);
 	/* An image without its json does not count, so the order makes the pair appear at once. */
 	if (unlink(meta) < 0 && errno != ENOENT)
 		return ERR(e, errno, "remove '%s'", meta);

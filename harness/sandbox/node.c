@@ -50,6 +50,8 @@ static int check_spec(const struct node_spec *spec, struct err *e)
 
 static void remove_folders(const char *work_dir)
 {
+	GUARD(mem) char *disk = mem_printf("%s/" NODE_DISK, work_dir);
+	(void)unlink(disk);
 	/* The kernel's own folder inside of the overlay's work folder goes, too. */
 	GUARD(mem) char *inner = mem_printf("%s/work/work", work_dir);
 	(void)rmdir(inner);
@@ -201,6 +203,14 @@ static int bring_up(struct node *n, struct err *e)
 	return 0;
 }
 
+static int copy_disk(const struct node_spec *spec, struct err *e)
+{
+	if (spec->root_kind != NODE_ROOT_DISK)
+		return 0;
+	GUARD(mem) char *disk = mem_printf("%s/" NODE_DISK, spec->work_dir);
+	return disk_copy(spec->root_path, disk, e);
+}
+
 int node_create(struct node **ret, struct loop *loop, struct owner *owner,
 		const struct node_spec *spec, struct err *e)
 {
@@ -218,7 +228,8 @@ int node_create(struct node **ret, struct loop *loop, struct owner *owner,
 	n->spec.root_path = mem_strdup(spec->root_path);
 	n->root_path = mem_strdup(NO_ROOT);
 	n->pidfd = n->sock = n->root_fd = n->netns_fd = n->pidns_fd = -1;
-	if (cgroup_node_create(&n->cgroup, owner, spec->name, &spec->limits, e) < 0 ||
+	if (copy_disk(spec, e) < 0 ||
+	    cgroup_node_create(&n->cgroup, owner, spec->name, &spec->limits, e) < 0 ||
 	    bring_up(n, e) < 0) {
 		struct err ignored = { 0 };
 		(void)err_prefix(e, "node '%s'", spec->name);
@@ -343,7 +354,7 @@ const char *node_name(const struct node *n)
 
 const char *node_work_dir(const struct node *n)
 {
-	return n->work_dir;
+	return n->spec.work_dir;
 }
 
 pid_t node_init_pid(const struct node *n)
@@ -379,6 +390,11 @@ const char *node_notice(const struct node *n)
 const char *node_root_path(const struct node *n)
 {
 	return n->root_path;
+}
+
+bool node_on_disk(const struct node *n)
+{
+	return n->spec.root_kind == NODE_ROOT_DISK;
 }
 
 bool node_alive(const struct node *n)

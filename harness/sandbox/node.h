@@ -20,19 +20,22 @@
 #include "harness/base/err.h"
 #include "harness/base/loop.h"
 #include "harness/sandbox/cgroup.h"
+#include "harness/sandbox/disk.h"
 #include "harness/sandbox/filter.h"
 #include "harness/sandbox/owner.h"
 
 /* The first pid of a node's programs, inside (where the kernel has CONFIG_CHECKPOINT_RESTORE). */
 enum { NODE_PIDS_FROM = 10000 };
 
-enum node_root { NODE_ROOT_IMAGE, NODE_ROOT_DIR };
+enum node_root { NODE_ROOT_IMAGE, NODE_ROOT_DIR, NODE_ROOT_DISK };
 
 struct node_spec {
-	const char *name; /* also the host name */
-	enum node_root
-		root_kind; /* IMAGE: an erofs file (mounted from the file, else by a loop
-			      device with autoclear); DIR: any directory. Both as the lower */
+	const char *name;         /* also the host name */
+	enum node_root root_kind; /* IMAGE: an erofs file (mounted from the file, else by a loop
+				     device with autoclear); DIR: any directory. Both as the lower.
+				     DISK: a file system (disk.h) of which the node gets a copy of
+				     its own as its root, without an overlay */
+	enum disk_fs root_fs;     /* DISK */
 	const char *root_path;
 	const char *work_dir; /* existing empty folder for upper and work, on a real file system;
 				 the caller removes it after node_destroy() */
@@ -61,6 +64,16 @@ unsigned node_destroy(struct node *n, struct err *e);
  * link, too: link_reattach()); on failure it is down as before. */
 int node_kill(struct node *n, struct err *e);
 int node_boot(struct node *n, struct err *e);
+/* A power cut, of a node on a disk: its processes stop, its disk is copied as it is, without what
+ * the file system holds in memory, and after node_kill() the copy is its disk. On failure it runs
+ * on. Said in `ret`: what was done. */
+struct node_cut {
+	uint64_t lost;  /* bytes of the disk that memory held otherwise, in blocks of 4 KiB */
+	unsigned tries; /* copies, until none was disturbed by a write */
+	bool steady;    /* false: even the last one was */
+	int64_t took;   /* ns, of the last copy */
+};
+int node_power_cut(struct node *n, struct node_cut *ret, struct err *e);
 /* Its init is asked and answers (two seconds at most); may tell ends of programs. */
 int node_answers(struct node *n, struct err *e);
 /* How many programs, but those `apart`, could not be started since it is down. */
@@ -72,7 +85,8 @@ pid_t node_init_pid(const struct node *n); /* in the harness's PID namespace */
 int node_root_fd(const struct node *n);    /* O_PATH of the node's /; the node's, do not close */
 int node_netns_fd(const struct node *n);   /* likewise */
 int node_pidns_fd(const struct node *n);
-const char *node_mount_options(const struct node *n); /* of the overlay, as read back */
+const char *node_mount_options(const struct node *n); /* of its root, as read back */
+bool node_on_disk(const struct node *n);              /* NODE_ROOT_DISK */
 const char *node_notice(const struct node *n); /* what the kernel did not give; NULL: nothing */
 /* A path under /proc/INIT/root for APIs that take only paths; valid while the node is up, and
  * leads nowhere when it is down. */

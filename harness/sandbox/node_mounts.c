@@ -2,10 +2,8 @@
 /* The node's root, built by its init in a mount namespace of its own: nothing of it shows on
  * the host, and all of it goes with the last process. */
 #include <fcntl.h>
-#include <linux/loop.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -20,39 +18,10 @@
 #include "harness/sandbox/upper.h"
 
 enum {
-	LOOP_TRIES = 16,         /* another program may take the free device before us */
 	MOUNTINFO_MAX = 1 << 20, /* bytes */
 	BUSY_TRIES = 1000,       /* until the root's last mount has gone */
 	BUSY_WAIT_US = 2000,     /* between two of them */
 };
-
-int node_loop_attach(const char *path, char ret[32], struct err *e)
-{
-	GUARD(fd) int file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return ERR(e, errno, "open image '%s'", path);
-	GUARD(fd) int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	if (control < 0)
-		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
-			      "this kernel mounts images by loop devices only, and "
-			      "/dev/loop-control cannot be opened (modprobe loop)");
-	for (int i = 0; i < LOOP_TRIES; i++) {
-		int number = ioctl(control, LOOP_CTL_GET_FREE);
-		if (number < 0)
-			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "no free loop device");
-		(void)snprintf(ret, 32, "/dev/loop%d", number);
-		GUARD(fd) int fd = open(ret, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "open '%s'", ret);
-		struct loop_config config = { .fd = (uint32_t)file };
-		config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
-		if (ioctl(fd, LOOP_CONFIGURE, &config) == 0)
-			return take_fd(&fd);
-		if (errno != EBUSY)
-			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "attach '%s' to '%s'", path, ret);
-	}
-	return ERR_AS(e, EXIT_UNAVAILABLE, EBUSY, "no free loop device in %d tries", LOOP_TRIES);
-}
 
 /* Straight from the file since Linux 6.12; ENOTBLK before. Autoclear ends the loop device with
  * its mount, or with our descriptor when we die in between: nobody needs to know of it. */
@@ -67,8 +36,8 @@ static int mount_image(const char *path, struct err *e)
 			      "without it");
 	if (errno != ENOTBLK)
 		return ERR(e, errno, "mount image '%s'", path);
-	char device[32];
-	GUARD(fd) int fd = node_loop_attach(path, device, e);
+	char device[DISK_DEVICE_MAX];
+	GUARD(fd) int fd = disk_attach(path, false, device, e);
 	if (fd < 0)
 		return -1;
 	if (mount(device, "lower", "erofs", flags, NULL) < 0)
@@ -132,8 +101,35 @@ static int mount_overlay(const char *before)
 	}
 }
 
-/* *ret_from: the folder that the node begins with; -1: none. */
-static int mount_root(const struct init_task *task, bool *one_fs, int *ret_from, struct err *e)
+static int stack_overlay(const struct node_spec *spec, const char *before, bool *one_fs,
+			 struct err *e)
+{
+	if (mount_lower(spec, e) < 0 || like_lower(spec->from == NULL, one_fs, e) < 0)
+		return -1;
+	if (mount_overlay(before) < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
+			      "mount an overlay with index=on,xino=on in '%s' (its file system "
+			      "must be a real one, not an overlay itself)",
+			      spec->work_dir);
+	return 0;
+}
+
+static int pivot(struct err *e)
+{
+	if (chdir("lower") < 0)
+		return ERR(e, errno, "enter the new root");
+	/* Both names the same: the old root ends on top of the new one, and goes. */
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "pivot_root (not from an initramfs)");
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return ERR(e, errno, "detach the old root");
+	return 0;
+}
+
+/* *one_fs: both layers of an overlay lie on one file system. *ret_from: the folder that the node
+ * begins with; -1: none. */
+static int mount_root(const struct init_task *task, struct msg_ready *ready, bool *one_fs,
+		      int *ret_from, struct err *e)
 {
 	const struct node_spec *spec = task->spec;
 	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
@@ -145,21 +141,11 @@ static int mount_root(const struct init_task *task, bool *one_fs, int *ret_from,
 	}
 	if (chdir(spec->work_dir) < 0)
 		return ERR(e, errno, "work folder '%s'", spec->work_dir);
-	if (mount_lower(spec, e) < 0 || like_lower(spec->from == NULL, one_fs, e) < 0)
-		return -1;
-	if (mount_overlay(task->before) < 0)
-		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
-			      "mount an overlay with index=on,xino=on in '%s' (its file system "
-			      "must be a real one, not an overlay itself)",
-			      spec->work_dir);
-	if (chdir("lower") < 0)
-		return ERR(e, errno, "enter the new root");
-	/* Both names the same: the old root ends on top of the new one, and goes. */
-	if (syscall(SYS_pivot_root, ".", ".") < 0)
-		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "pivot_root (not from an initramfs)");
-	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return ERR(e, errno, "detach the old root");
-	return 0;
+	*one_fs = false;
+	int made = spec->root_kind == NODE_ROOT_DISK
+			   ? disk_mount(spec->root_fs, NODE_DISK, "lower", ready->device, e)
+			   : stack_overlay(spec, task->before, one_fs, e);
+	return made < 0 ? -1 : pivot(e);
 }
 
 struct tmp_mount {
@@ -272,44 +258,67 @@ static bool default_on(const char *parameter)
 	return fd >= 0 && read(fd, &c, 1) == 1 && c == 'Y';
 }
 
-/* Mount options that the kernel dropped are dropped silently: ask it what it made of ours. With
- * both layers on one file system inode numbers are unique without xino, and the kernel drops it
- * as useless: that is fine. */
-static int read_back(struct msg_ready *ready, bool one_fs, struct err *e)
+/* Of the topmost mount on / : its own options, its type, and those of the file system. */
+struct root_line {
+	char own[128], type[32], *super;
+};
+
+static bool read_root(char *text, struct root_line *ret)
 {
-	GUARD_BUF struct buf text = { 0 };
-	if (io_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, e) < 0)
-		return -1;
+	bool found = false;
 	/* ID PARENT DEV ROOT MOUNT OPTIONS [optional...] - TYPE SOURCE SUPEROPTIONS */
-	char mount_options[128] = "";
-	for (char *line = text.data; line != NULL && *line != '\0';) {
+	for (char *line = text; line != NULL && *line != '\0';) {
 		char *end = strchrnul(line, '\n');
 		char *next = *end == '\n' ? end + 1 : NULL;
 		*end = '\0';
-		char where[8], options[128];
-		char *tail = strstr(line, " - overlay overlay ");
-		if (tail != NULL &&
-		    sscanf(line, "%*s %*s %*s %*s %7s %127s", where, options) == 2 &&
-		    strcmp(where, "/") == 0) {
-			memcpy(mount_options, options, sizeof(mount_options));
-			(void)snprintf(ready->options, sizeof(ready->options), "%s",
-				       tail + strlen(" - overlay overlay "));
+		struct root_line r;
+		char where[8];
+		int skipped = 0;
+		char *tail = strstr(line, " - ");
+		if (tail != NULL && sscanf(line, "%*s %*s %*s %*s %7s %127s", where, r.own) == 2 &&
+		    strcmp(where, "/") == 0 &&
+		    sscanf(tail, " - %31s %*s %n", r.type, &skipped) == 1 && skipped > 0) {
+			r.super = tail + skipped;
+			*ret = r;
+			found = true;
 		}
 		line = next;
 	}
-	const char *o = ready->options;
-	const char *lacking = NULL;
-	if (!has_option(mount_options, "rw") || !has_option(o, "rw"))
-		lacking = "it is not writable";
-	else if (!has_option(o, "index=on") && (has_option(o, "index=off") || !default_on("index")))
-		lacking = "index=on is missing";
-	else if (!has_option(o, "xino=on") && !one_fs)
-		lacking = "xino=on is missing";
+	return found;
+}
+
+/* With both layers on one file system inode numbers are unique without xino, and the kernel drops
+ * it as useless: that is fine. */
+static const char *overlay_lacks(const char *o, bool one_fs)
+{
+	if (!has_option(o, "index=on") && (has_option(o, "index=off") || !default_on("index")))
+		return "index=on";
+	return !has_option(o, "xino=on") && !one_fs ? "xino=on" : NULL;
+}
+
+/* Mount options that the kernel dropped are dropped silently: ask it what it made of ours. */
+static int read_back(const struct node_spec *spec, struct msg_ready *ready, bool one_fs,
+		     struct err *e)
+{
+	GUARD_BUF struct buf text = { 0 };
+	struct root_line r;
+	bool disk = spec->root_kind == NODE_ROOT_DISK;
+	if (io_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, e) < 0)
+		return -1;
+	if (!read_root(text.data, &r) ||
+	    strcmp(r.type, disk ? disk_fs_names[spec->root_fs] : "overlay") != 0)
+		return ERR(e, 0, "the node's root is not mounted as asked");
+	(void)snprintf(ready->options, sizeof(ready->options), "%s%s%s", disk ? r.type : "",
+		       disk ? ": " : "", r.super);
+	const char *lacking =
+		disk ? disk_lacks(spec->root_fs, r.super) : overlay_lacks(r.super, one_fs);
+	if (!has_option(r.own, "rw") || !has_option(r.super, "rw"))
+		lacking = "rw";
 	if (lacking != NULL)
 		return ERR_AS(e, EXIT_UNAVAILABLE, 0,
-			      "the kernel did not mount the node's root as asked: %s (it says "
-			      "'%s'); put the state folder on another file system",
-			      lacking, o);
+			      "the kernel did not mount the node's root as asked: %s is missing "
+			      "(it says '%s'); put the state folder on another file system",
+			      lacking, r.super);
 	return 0;
 }
 
@@ -328,10 +337,12 @@ static int try_write(struct err *e)
 
 int node_mounts(const struct init_task *task, struct msg_ready *ready, struct err *e)
 {
-	bool one_fs;
+	bool one_fs, again = task->before[0] != '\0';
 	GUARD(fd) int from = -1;
-	if (mount_root(task, &one_fs, &from, e) < 0 || mount_all(e) < 0 || make_devices(e) < 0 ||
-	    (from < 0 ? fill_fresh(e) : fill_from(from, e)) < 0 || read_back(ready, one_fs, e) < 0)
+	if (mount_root(task, ready, &one_fs, &from, e) < 0 || mount_all(e) < 0 ||
+	    make_devices(e) < 0 || (from < 0 ? fill_fresh(e) : fill_from(from, e)) < 0 ||
+	    read_back(task->spec, ready, one_fs, e) < 0)
 		return -1;
-	return try_write(e);
+	/* A host boots on a full disk, too. */
+	return again ? 0 : try_write(e);
 }

@@ -35,6 +35,8 @@ enum {
 	SPAWN_FDS = 4,               /* out, err, filter, exec pipe */
 };
 
+#define NODE_DISK "disk.img" /* in the work folder */
+
 enum msg_kind {
 	MSG_GO,
 	MSG_SPAWN,
@@ -58,6 +60,7 @@ struct msg_ready {
 	struct err err; /* unset: built */
 	char options[NODE_OPTIONS_MAX];
 	char notice[NODE_NOTICE_MAX];
+	char device[DISK_DEVICE_MAX]; /* of a disk */
 };
 
 /* Behind it come, each NUL-terminated: cwd, user, argv words, env words. */
@@ -127,9 +130,6 @@ _Noreturn void node_init_main(const struct init_task *task);
 
 /* node_mounts.c, in the node's own mount namespace. */
 int node_mounts(const struct init_task *task, struct msg_ready *ready, struct err *e);
-/* A read-only loop device on `path` that clears itself at its last close. Returns its descriptor,
- * its name in ret[]. For kernels that cannot mount an image straight from its file. */
-int node_loop_attach(const char *path, char ret[32], struct err *e);
 
 /* node_exec.c: in a fork of init; never returns. */
 _Noreturn void node_exec_child(const struct msg_spawn *m, size_t len, const int fds[SPAWN_FDS],

@@ -61,6 +61,34 @@ static bool step_running(void *arg)
 	return rig->step_runs;
 }
 
+static unsigned steps_failed(void *arg)
+{
+	const struct rig *rig = arg;
+	return rig->steps_failed;
+}
+
+static void down(void *arg, struct node *n, const char *why)
+{
+	struct rig *rig = arg;
+	struct err e = { 0 };
+	ck_assert(!node_alive(n));
+	ck_assert_str_ne(why, "");
+	rig->downs++;
+	if (rig->lab->net != NULL)
+		MUST(link_detach(switch_find(rig->lab->net, node_name(n)), &e));
+}
+
+static int boot(void *arg, struct node *n, struct err *e)
+{
+	struct rig *rig = arg;
+	rig->boots++;
+	if (node_boot(n, e) < 0)
+		return -1;
+	return rig->lab->net == NULL ? 0
+				     : link_reattach(switch_find(rig->lab->net, node_name(n)),
+						     node_netns_fd(n), e);
+}
+
 int rig_create(struct rig *rig, struct lab *lab, const char *kind, const char *params,
 	       struct err *e)
 {
@@ -68,6 +96,9 @@ int rig_create(struct rig *rig, struct lab *lab, const char *kind, const char *p
 	for (size_t i = 0; i < lab->count; i++)
 		rig->nodes[i] = lab->node[i];
 	struct inject_env env = {
+		.steps_failed = steps_failed,
+		.down = down,
+		.boot = boot,
 		.loop = lab->loop,
 		.net = lab->net,
 		.find_node = find_node,

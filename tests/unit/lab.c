@@ -13,29 +13,57 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
+#include "harness/sandbox/image.h"
 #include "tests/unit/runner.h"
 
 enum { FILE_MAX = 16 << 20, OUTPUT_MAX = 64 << 10 };
 
-void lab_begin(struct lab *lab, size_t nodes)
+static void open_lab(struct lab *lab)
 {
 	struct err e = { 0 };
 	memset(lab, 0, sizeof(*lab));
-	ck_assert_uint_le(nodes, LAB_NODES_MAX);
-	const char *root = test_busybox_root();
 	MUST(loop_create(&lab->loop, &e));
 	MUST(owner_create(&lab->owner, test_dir(), &e));
+}
+
+static void make_nodes(struct lab *lab, size_t nodes, const struct node_spec *like)
+{
+	struct err e = { 0 };
+	ck_assert_uint_le(nodes, LAB_NODES_MAX);
 	for (; lab->count < nodes; lab->count++) {
 		char name[32];
 		(void)snprintf(name, sizeof(name), "n%zu", lab->count);
 		GUARD(mem) char *work = mem_printf("%s/%s", owner_work_dir(lab->owner), name);
 		MUST(io_mkdirs(work, 0755, &e));
-		struct node_spec spec = { .name = name,
-					  .root_kind = NODE_ROOT_DIR,
-					  .root_path = root,
-					  .work_dir = work };
+		struct node_spec spec = *like;
+		spec.name = name;
+		spec.work_dir = work;
 		MUST(node_create(&lab->node[lab->count], lab->loop, lab->owner, &spec, &e));
 	}
+}
+
+void lab_begin(struct lab *lab, size_t nodes)
+{
+	open_lab(lab);
+	make_nodes(lab, nodes,
+		   &(struct node_spec){ .root_kind = NODE_ROOT_DIR,
+					.root_path = test_busybox_root() });
+}
+
+void lab_begin_disks(struct lab *lab, size_t nodes, enum disk_fs fs, uint64_t size)
+{
+	struct err e = { 0 };
+	struct image base, disk;
+	const struct image_disk_spec spec = { fs, size };
+	const struct image_progress_to nobody = { 0 };
+	open_lab(lab);
+	MUST(image_dir(test_busybox_root(), &base, &e));
+	MUST(image_disk(lab->owner, &base, &spec, &nobody, &disk, &e));
+	make_nodes(lab, nodes,
+		   &(struct node_spec){
+			   .root_kind = NODE_ROOT_DISK, .root_fs = fs, .root_path = disk.path });
+	image_free(&base);
+	image_free(&disk);
 }
 
 void lab_links(struct lab *lab, uint64_t rate)

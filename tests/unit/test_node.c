@@ -111,7 +111,7 @@ START_TEST(an_image_mounts_by_a_loop_device)
 		TEST_SKIP("no loop devices");
 	const char *image = bench_image();
 	const char *at = test_dir();
-	int fd = node_loop_attach(image, device, &e);
+	int fd = disk_attach(image, false, device, &e);
 	ck_assert_msg(fd >= 0, "%s", e.why);
 	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
 	ck_assert_int_eq(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);

@@ -240,7 +240,7 @@ static void make_loops(struct owner *o)
 	const char *const files[] = { loop_image, loop_other };
 	for (size_t i = 0; i < 2; i++) {
 		char device[32];
-		if (node_loop_attach(files[i], device, &e) < 0 ||
+		if (disk_attach(files[i], false, device, &e) < 0 ||
 		    owner_register(o, "loop", device, &e) < 0)
 			_exit(1);
 	}
