@@ -64,7 +64,7 @@ static int syscall_delay_strike(struct injection *i, const struct strike_target 
 	if (target->call == NULL)
 		return ERR(e, 0,
 			   "no system call is held at this point: syscall.delay needs "
-			   "\"syscall\" in \"at\"");
+			   "\"syscall\" in \"at\", or \"point\" with a key that is a call");
 	call_stop_text(target->call, i->call, sizeof(i->call));
 	i->pid = (int)node_inside_pid(target->stopped);
 	call_stop_answer(target->call, &i->answer);

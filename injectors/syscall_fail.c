@@ -102,7 +102,7 @@ static int syscall_fail_strike(struct injection *i, const struct strike_target *
 	if (target->call == NULL)
 		return ERR(e, 0,
 			   "no system call is held at this point: syscall.fail needs "
-			   "\"syscall\" in \"at\"");
+			   "\"syscall\" in \"at\", or \"point\" with a key that is a call");
 	call_stop_text(target->call, i->call, sizeof(i->call));
 	i->pid = (int)node_inside_pid(target->stopped);
 	i->struck = true;

@@ -151,6 +151,7 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 	if (strike_enter(d->strike, in_rollback, (int)index, e) < 0 ||
 	    recorder_enter(d->recorder, in_rollback, index, e) < 0)
 		return -1;
+	output_lines(end->out, strike_line, d->strike);
 
 	struct proc *proc = NULL;
 	struct err start = { 0 };
@@ -176,12 +177,13 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 	end->ok = end->started && !end->timed_out && end->run.done && WIFEXITED(end->run.status) &&
 		  WEXITSTATUS(end->run.status) == 0;
 	d->failed_steps += !end->ok;
+	output_drain(end->out); /* its last lines count for the trigger as well */
+	output_lines(end->out, NULL, NULL);
 	if (result == 0)
 		result = strike_leave(d->strike, e);
 	if (recorder_leave(d->recorder, e) < 0)
 		result = -1;
 	d->step = NULL;
-	output_drain(end->out);
 	proc_free(proc);
 	char last[256];
 	if (end->started && !end->ok)

@@ -20,6 +20,10 @@ struct output {
 	int64_t bytes, dropped;
 	char tail[OUTPUT_TAIL];
 	size_t tail_len;
+	output_line_fn line_fn;
+	void *line_arg;
+	char line[OUTPUT_LINE_MAX];
+	size_t line_len;
 };
 
 struct output_set {
@@ -49,6 +53,27 @@ static void keep_tail(struct output *o, const char *data, size_t len)
 	o->tail_len = keep + len;
 }
 
+static void tell_lines(struct output *o, const char *data, size_t len)
+{
+	for (size_t i = 0; i < len && o->line_fn != NULL; i++) {
+		if (data[i] != '\n') {
+			if (o->line_len < OUTPUT_LINE_MAX - 1)
+				o->line[o->line_len++] = data[i];
+			continue;
+		}
+		o->line[o->line_len] = '\0';
+		o->line_len = 0;
+		o->line_fn(o->line_arg, o->line);
+	}
+}
+
+void output_lines(struct output *o, output_line_fn fn, void *arg)
+{
+	o->line_fn = fn;
+	o->line_arg = arg;
+	o->line_len = 0;
+}
+
 static void store(struct output *o, const char *data, size_t len)
 {
 	keep_tail(o, data, len);
@@ -59,6 +84,7 @@ static void store(struct output *o, const char *data, size_t len)
 		take = 0; /* a full disk: counted as dropped, which the step's event tells */
 	o->bytes += (int64_t)take;
 	o->dropped += (int64_t)(len - take);
+	tell_lines(o, data, len);
 }
 
 void output_drain(struct output *o)

@@ -252,6 +252,13 @@ int strike_started(struct strike *s, struct proc *step, struct err *e)
 	return s->when->started(s->trigger, step, e);
 }
 
+void strike_line(void *arg, const char *text)
+{
+	struct strike *s = arg;
+	if (s != NULL && s->entered && s->when->line != NULL)
+		s->when->line(s->trigger, text);
+}
+
 static void leave(struct strike *s)
 {
 	s->entered = false;

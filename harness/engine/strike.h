@@ -24,6 +24,7 @@ int strike_enter(struct strike *s, bool in_rollback, int index, struct err *e);
 /* What to spawn the step's program with, behind strike_enter(); NULL: no filter. */
 const struct filter *strike_filter(struct strike *s);
 int strike_started(struct strike *s, struct proc *step, struct err *e);
+void strike_line(void *s, const char *text); /* the step has printed this line */
 int strike_leave(struct strike *s, struct err *e);
 
 bool strike_applied(const struct strike *s);

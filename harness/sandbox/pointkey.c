@@ -204,6 +204,17 @@ void pointkey_text(char ret[POINT_KEY_MAX], const char *what_and_whom, unsigned 
 	(void)snprintf(ret, POINT_KEY_MAX, "%.*s... %s%s", (int)len, what_and_whom, hash, tail);
 }
 
+bool pointkey_is(const char *text)
+{
+	const char *nth = strrchr(text, '#');
+	if (nth == NULL || nth - text < 2 || memcmp(nth - 2, ", ", 2) != 0)
+		return false;
+	size_t digits = span(nth + 1, strlen(nth + 1), isdigit);
+	/* Of a long one the middle is cut out, and "in" with it. */
+	return digits > 0 && nth[1] != '0' && nth[1 + digits] == '\0' &&
+	       (strstr(text, ", in ") != NULL || strstr(text, "... ") != NULL);
+}
+
 bool pointkey_is_start(const char *key)
 {
 	return strncmp(key, "start ", 6) == 0;

@@ -28,6 +28,7 @@ void pointkey_path(struct buf *out, const char *path, struct point_pids pids);
 
 /* "WHAT, in WHOM, #N"; WHAT is the call or "start" and its paths. */
 void pointkey_text(char ret[POINT_KEY_MAX], const char *what_and_whom, unsigned long nth);
+bool pointkey_is(const char *text); /* it has the form of one */
 /* The point is a program's start, not a call. */
 bool pointkey_is_start(const char *key);
 

@@ -4,7 +4,7 @@
 #define BACKOUT_TRIGGERS_LIST_H
 
 /* clang-format off */
-#define TRIGGERS(X) X(bytes) X(edge) X(elapsed) X(program) X(syscall)
+#define TRIGGERS(X) X(bytes) X(edge) X(elapsed) X(line) X(point) X(program) X(syscall)
 /* clang-format on */
 
 #endif

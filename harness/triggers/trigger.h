@@ -64,6 +64,8 @@ struct trigger_kind {
 	const struct filter *(*filter)(struct trigger *t);
 	/* It has started, with that filter: the listener is the trigger's to take. May be NULL. */
 	int (*started)(struct trigger *t, struct proc *step, struct err *e);
+	/* It has printed a line (without the newline); only while entered. May be NULL. */
+	void (*line)(struct trigger *t, const char *text);
 	void (*leave)(struct trigger *t);   /* it has ended */
 	void (*destroy)(struct trigger *t); /* NULL-safe */
 };

@@ -143,13 +143,26 @@ static const struct {
 	{ "syscall", "\"renameat2\"", false },
 	{ "syscall", "{\"call\": \"rename\", \"path\": \"usr\"}", false },
 	{ "syscall", "{\"call\": \"rename\", \"nth\": 0}", false },
+	{ "point", "\"mkdir /srv/a, in sh>mkdir, #1\"", true },
+	{ "point", "{\"key\": \"start /bin/sh, in -, #12\"}", true },
+	{ "point", "{}", false },
+	{ "point", "\"mkdir /srv/a\"", false },
+	{ "point", "\"mkdir /srv/a, in sh>mkdir, #\"", false },
+	{ "point", "\"mkdir /srv/a, in sh>mkdir, #0\"", false },
+	{ "point", "\"mkdir /srv/a, in sh>mkdir, #1 \"", false },
+	{ "line", "{}", true },
+	{ "line", "\"Unpacking *\"", true },
+	{ "line", "{\"nth\": 0}", false },
 };
 
 START_TEST(parameters)
 {
 	struct err e = { 0 };
 	struct decoded d = { 0 };
-	int rc = decode(&d, find(params[_i].name), params[_i].params, &e);
+	const struct trigger_kind *k = find(params[_i].name);
+	int rc = decode(&d, k, params[_i].params, &e);
+	if (rc == 0 && k->kind.check != NULL && k->kind.check(d.params) != NULL)
+		rc = -1;
 	ck_assert_msg((rc == 0) == params[_i].good, "%s: %s", params[_i].params, e.why);
 	decoded_free(&d);
 }
@@ -169,10 +182,11 @@ START_TEST(each_kind_describes_itself)
 		ck_assert_ptr_nonnull(k->destroy);
 		ck_assert(!k->kind.lasting);
 	}
-	ck_assert_uint_eq(count, 5);
+	ck_assert_uint_eq(count, 7);
 	ck_assert(find("edge")->kind.exact && find("program")->kind.exact);
-	ck_assert(find("syscall")->kind.exact);
-	ck_assert(!find("bytes")->kind.exact && !find("elapsed")->kind.exact);
+	ck_assert(find("syscall")->kind.exact && find("point")->kind.exact);
+	ck_assert(!find("line")->kind.exact && !find("bytes")->kind.exact &&
+		  !find("elapsed")->kind.exact);
 }
 END_TEST
 
