@@ -70,15 +70,20 @@ static void journal_step_end(struct drill *d, const char *why)
 		F_INT("took", 0), F_INT("log_bytes", 0), F_INT("log_dropped", 0));
 }
 
+static void journal_branched(struct drill *d)
+{
+	const struct branch_spec *b = d->spec->branch;
+	journal_put(d->journal, EVENT_BRANCHED, F_STR("from", b->from), F_STR("point", b->key),
+		    F_STR("state", b->state),
+		    F_STR("detail", "the state kept at this point; the journal before this line is "
+				    "the recording's"));
+}
+
 /* What the strike did, as a drill from the start would have it. */
 static void journal_strike(struct drill *d, const char *why)
 {
 	const struct branch_spec *b = d->spec->branch;
 	const char *fault = d->spec->fault->name;
-	journal_put(d->journal, EVENT_BRANCHED, F_STR("from", b->from), F_STR("point", b->key),
-		    F_STR("state", b->state),
-		    F_STR("detail", "the state kept at this point; the journal before this line is "
-				    "the recording's"));
 	journal_put(d->journal, EVENT_TRIGGER_HIT, F_STR("fault", fault),
 		    F_STR("kind", d->spec->fault->trigger->name), F_BOOL("exact", true),
 		    F_STR("detail", b->detail));
@@ -140,6 +145,7 @@ static int knock_out_body(struct drill *d, const char *prefix, size_t len, const
 	journal_continue(d->journal, prefix, len, b->t);
 	if (link_states(d, prefix, d->spec->dir, e) < 0)
 		return -1;
+	journal_branched(d);
 	journal_strike(d, why);
 	journal_put(d->journal, EVENT_PATCH_END, F_BOOL("ok", false), F_STR("why", why));
 	d->detected = false;
@@ -216,6 +222,7 @@ int branch_play(struct drill *d, struct err *e)
 		return -1;
 	journal_continue(d->journal, buf_str(&prefix), prefix.len, b->t);
 	journal_pause(d->journal); /* making nodes is no part of the workflow */
+	journal_branched(d);
 	if (link_states(d, buf_str(&prefix), d->spec->dir, e) < 0 || drill_nodes_up(d, e) < 0)
 		return -1;
 	const struct step_plan *step = drill_step(d->plan, b->in_rollback, b->step);

@@ -285,6 +285,9 @@ int sweep_execute(struct run **ret, const struct sweep_options *o, const struct 
 	int result = load(&w, e);
 	if (result == 0)
 		result = set_up(&w, e) < 0 ? -1 : make_drills(&w, e);
+	pool_destroy(w.s.pool);
+	w.s.pool = NULL;
+	sweep_leave_place(&w);
 	result = session_disown(&w.s, result, e);
 	sweep_drop_jobs(&w);
 	session_close(&w.s);

@@ -52,10 +52,18 @@ int sweep_place(struct sweeping *w, struct err *e)
 	if (mount("backout", owner_work_dir(w->s.owner), "tmpfs", MS_NODEV, options) < 0)
 		return ERR(e, errno, "a place of work in memory on '%s'",
 			   owner_work_dir(w->s.owner));
+	w->placed = true;
 	sweep_say(w,
 		  "the nodes' files are kept in memory: fsync costs nothing here, so recovery is "
 		  "faster than on a disk");
 	return 0;
+}
+
+void sweep_leave_place(struct sweeping *w)
+{
+	/* Everything in it is gone by now; what is not goes with it. */
+	if (w->placed)
+		(void)umount2(owner_work_dir(w->s.owner), MNT_DETACH);
 }
 
 bool sweep_place_has_room(const struct sweeping *w, uint64_t bytes)

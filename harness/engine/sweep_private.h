@@ -49,6 +49,7 @@ struct sweeping {
 	size_t unknown; /* points of later recordings that are not in the list */
 	struct sweep_job *work;
 	size_t active; /* jobs that run */
+	bool placed;   /* the place of work is a mount of ours */
 };
 
 /* sweep.c */
@@ -82,6 +83,7 @@ int sweep_pass(struct sweeping *w, const size_t *classes, size_t count, struct e
 /* sweep_place.c: the owner's place of work moves into memory where there is enough, out of the
  * host's sight. */
 int sweep_place(struct sweeping *w, struct err *e);
+void sweep_leave_place(struct sweeping *w);
 /* False: another copy could fill it. */
 bool sweep_place_has_room(const struct sweeping *w, uint64_t bytes);
 

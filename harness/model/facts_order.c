@@ -225,6 +225,7 @@ static void check_nodes(struct arena *arena, struct facts *f)
 			const struct event *ev = journal_at(f->journal, i);
 			bool rises = ev->kind == EVENT_NODE_UP, falls = ev->kind == EVENT_NODE_DOWN;
 			bool captured = ev->kind == EVENT_STATE_CAPTURED;
+			known = known && ev->kind != EVENT_BRANCHED; /* other nodes from here */
 			if ((!rises && !falls && !captured) ||
 			    strcmp(facts_text(ev, "node"), node) != 0)
 				continue;
