@@ -4,9 +4,11 @@
  * held by a descriptor of ours, so that no path shows it and nothing of it outlives us.
  */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include "harness/base/clock.h"
@@ -15,10 +17,9 @@
 #include "harness/base/mutate.h"
 #include "injectors/injector.h"
 
-#define LOOK_EVERY (5 * NS_PER_MS)
-#define FREE_WAIT  (2 * NS_PER_S) /* until the freed room is counted as free */
-#define FREE_POLL  (5 * NS_PER_MS)
-#define SLACK      (UINT64_C(64) << 10) /* bytes that the file system may keep to itself */
+#define FREE_WAIT (2 * NS_PER_S) /* until the freed room is counted as free */
+#define FREE_POLL (5 * NS_PER_MS)
+#define SLACK     (UINT64_C(64) << 10) /* bytes that the workload may have freed or used itself */
 
 enum { FILL_TRIES = 64 };
 
@@ -45,19 +46,15 @@ struct injection {
 	struct inject_env env;
 	struct node *node; /* NULL until the strike: the step's */
 	uint64_t leave;
-	int ballast;   /* -1: none */
-	uint64_t held; /* bytes of it */
-	struct loop_src *timer;
-	unsigned failed;   /* steps, before the strike */
-	bool full_at_once; /* at the strike */
-	bool full_in_step; /* seen full while a step ran */
+	int ballast;       /* -1: none */
+	uint64_t held;     /* bytes of it */
+	unsigned troubles; /* of the workflow, before the strike */
 };
 
 static void disk_fill_destroy(struct injection *i)
 {
 	if (i == NULL)
 		return;
-	loop_remove(i->timer);
 	guard_fd(&i->ballast);
 	free(i);
 }
@@ -86,49 +83,45 @@ static int room(const struct node *n, uint64_t *ret, uint64_t *block, struct err
 	return 0;
 }
 
-/* The file system needs some room for the file's own map: ask for less when it refuses. */
+/* The file system needs some room for the file's own map: ask for less when it refuses. It may
+ * count blocks as free that it keeps to itself: it is full once it refuses a single one. */
 static int fill(struct injection *i, uint64_t *left, struct err *e)
 {
-	uint64_t block;
+	uint64_t block, part = UINT64_MAX;
 	if (room(i->node, left, &block, e) < 0)
 		return -1;
-	uint64_t part = UINT64_MAX;
 	for (int n = 0; n < FILL_TRIES && *left >= i->leave + block; n++) {
 		uint64_t want = (*left - i->leave) / block * block;
 		if (want > part)
 			want = part;
-		if (fallocate(i->ballast, 0, (off_t)i->held, (off_t)want) == 0)
+		if (fallocate(i->ballast, 0, (off_t)i->held, (off_t)want) == 0) {
 			i->held += want;
-		else if (errno != ENOSPC && errno != EINTR)
+		} else if (errno == ENOSPC && want == block) {
+			return 0;
+		} else if (errno == ENOSPC) {
+			part = (want / 2 + block - 1) / block * block;
+		} else if (errno != EINTR) {
 			return ERR(e, errno, "fill the disk of node %s", node_name(i->node));
-		else if (errno == ENOSPC && (part = want / 2 / block * block) == 0)
-			break;
+		}
 		if (room(i->node, left, &block, e) < 0)
 			return -1;
 	}
+	if (*left >= i->leave + block)
+		return ERR(e, 0, "node %s has still %llu KiB of room", node_name(i->node),
+			   (unsigned long long)(*left >> 10));
 	return 0;
-}
-
-static bool is_full(const struct injection *i)
-{
-	uint64_t left, block;
-	struct err ignored = { 0 };
-	return node_alive(i->node) && room(i->node, &left, &block, &ignored) == 0 && left <= SLACK;
-}
-
-static void look(void *arg)
-{
-	struct injection *i = arg;
-	if (!i->full_in_step && i->env.step_running(i->env.arg))
-		i->full_in_step = is_full(i);
 }
 
 static void let_go(struct injection *i)
 {
-	loop_remove(i->timer);
-	i->timer = NULL;
 	guard_fd(&i->ballast);
 	i->ballast = -1;
+}
+
+static bool is_btrfs(const struct node *n)
+{
+	struct statfs fs;
+	return statfs(node_root_path(n), &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
 }
 
 static int disk_fill_strike(struct injection *i, const struct strike_target *target,
@@ -140,21 +133,19 @@ static int disk_fill_strike(struct injection *i, const struct strike_target *tar
 	if (!node_alive(i->node) || !node_on_disk(i->node))
 		return ERR(e, 0, "node %s %s", node_name(i->node),
 			   node_alive(i->node) ? "has no disk of its own" : "is down");
+	if (is_btrfs(i->node))
+		return ERR(e, 0,
+			   "node %s has btrfs, which gives room back to its tables only "
+			   "after a balance: use ext4 or xfs",
+			   node_name(i->node));
 	i->ballast = openat(node_root_fd(i->node), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (i->ballast < 0)
 		return ERR(e, errno, "a file without a name on node %s", node_name(i->node));
-	i->failed = i->env.steps_failed(i->env.arg);
-	if (fill(i, &left, e) < 0 ||
-	    loop_add_timer(i->env.loop, 0, LOOK_EVERY, look, i, &i->timer, e) < 0) {
+	i->troubles = i->env.troubles(i->env.arg);
+	if (fill(i, &left, e) < 0) {
 		let_go(i);
 		return -1;
 	}
-	if (left > i->leave + SLACK) {
-		let_go(i);
-		return ERR(e, 0, "node %s has still %llu KiB of room", node_name(i->node),
-			   (unsigned long long)(left >> 10));
-	}
-	i->full_at_once = left <= SLACK;
 	(void)snprintf(detail, INJECT_DETAIL_MAX,
 		       "the disk of node %s has %llu KiB of room left: %llu KiB were taken",
 		       node_name(i->node), (unsigned long long)(left >> 10),
@@ -162,24 +153,23 @@ static int disk_fill_strike(struct injection *i, const struct strike_target *tar
 	return 0;
 }
 
-/* The kernel counts no refusals; a step that fails while nothing is left has met one as good as
- * surely, and one that does not fail says nothing. */
+/* The kernel counts no refusals. A workflow that gets into trouble while nothing is left has met
+ * one as good as surely; one that does not says nothing. */
 static void tell(struct injection *i)
 {
-	unsigned more = i->env.steps_failed(i->env.arg) - i->failed;
-	/* A short step runs between two looks: full before it and full behind it. */
-	if (more == 0 || (!i->full_in_step && !(i->full_at_once && is_full(i))))
+	unsigned more = i->env.troubles(i->env.arg) - i->troubles;
+	if (more == 0)
 		return;
 	GUARD(mem)
-	char *text =
-		mem_printf("no room was left on node %s while a step ran, and %u step(s) failed",
-			   node_name(i->node), more);
+	char *text = mem_printf(
+		"the workflow got into trouble while node %s had no room (%u time(s): a step "
+		"failed, the goal was missed, or steady state was lost)",
+		node_name(i->node), more);
 	i->env.felt(i->env.arg, text);
 }
 
 static int disk_fill_undo(struct injection *i, struct err *e)
 {
-	look(i);
 	tell(i);
 	if (MUTANT(undo_noop))
 		return 0;
@@ -223,10 +213,9 @@ const struct injector injector_disk_fill = {
 		  .help = "a node's disk is full: what writes to it gets ENOSPC from the kernel",
 		  .applied = "the file system says that no more than \"leave\" is free, but for 64 "
 			     "KiB",
-		  .felt = "no room was left while a step ran, and a step failed before it was "
-			  "given "
-			  "back; that it failed for this reason is inferred: the kernel counts no "
-			  "refused writes",
+		  .felt = "before the room was given back a step failed, the goal was missed or "
+			  "steady state was lost; that this is why is inferred: the kernel counts "
+			  "no refused writes",
 		  .params = disk_fill_params,
 		  .shorthand = "node",
 		  .size = sizeof(struct disk_fill),

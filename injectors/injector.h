@@ -37,7 +37,8 @@ struct inject_env {
 	void (*felt)(void *arg, const char *evidence);
 	void (*notice)(void *arg, const char *text);
 	bool (*step_running)(void *arg);     /* a step of the workflow runs at this moment */
-	unsigned (*steps_failed)(void *arg); /* how many steps of the drill have failed so far */
+	/* How often so far a step has failed, the goal was missed or steady state was lost. */
+	unsigned (*troubles)(void *arg);
 	/* The injector has taken this node down; and: boot it, with its link and its services. */
 	void (*down)(void *arg, struct node *n, const char *why);
 	int (*boot)(void *arg, struct node *n, struct err *e);

@@ -57,7 +57,7 @@ struct drill {
 	const struct step_plan *step;
 	pid_t runner;
 
-	unsigned failed_steps;
+	unsigned troubles; /* steps that failed, and what called for a rollback */
 
 	bool patching; /* between patch.begin and patch.end */
 	bool detected;

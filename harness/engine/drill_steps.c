@@ -176,7 +176,7 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 	d->runner = 0;
 	end->ok = end->started && !end->timed_out && end->run.done && WIFEXITED(end->run.status) &&
 		  WEXITSTATUS(end->run.status) == 0;
-	d->failed_steps += !end->ok;
+	d->troubles += !end->ok;
 	output_drain(end->out); /* its last lines count for the trigger as well */
 	output_lines(end->out, NULL, NULL);
 	if (result == 0)

@@ -15,6 +15,12 @@ static const struct {
 	{ "syscall", HOST_SECCOMP },
 };
 
+static const uint64_t disks[DISK_FS_COUNT] = {
+	[DISK_EXT4] = HOST_BIT(HOST_DISK_EXT4),
+	[DISK_XFS] = HOST_BIT(HOST_DISK_XFS),
+	[DISK_BTRFS] = HOST_BIT(HOST_DISK_BTRFS),
+};
+
 static uint64_t kind_needs(const struct kind *k)
 {
 	uint64_t set = 0;
@@ -31,6 +37,8 @@ static uint64_t node_needs(const struct node_plan *n)
 		set |= host_needs_images();
 	if (n->files.count > 0 || n->setup.count > 0)
 		set |= HOST_BIT(HOST_MKFS_EROFS) | HOST_BIT(HOST_EROFS);
+	if (n->disk.given)
+		set |= disks[n->disk.fs];
 	if (n->address.set)
 		set |= HOST_BIT(HOST_BRIDGE) | HOST_BIT(HOST_VETH);
 	if (n->rate > 0)

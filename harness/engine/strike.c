@@ -85,10 +85,10 @@ static bool step_running(void *arg)
 	return s->drill->runner != 0;
 }
 
-static unsigned steps_failed(void *arg)
+static unsigned troubles(void *arg)
 {
 	const struct strike *s = arg;
-	return s->drill->failed_steps;
+	return s->drill->troubles;
 }
 
 static void node_down(void *arg, struct node *n, const char *why)
@@ -168,7 +168,7 @@ static int create_parts(struct strike *s, struct err *e)
 		.felt = felt,
 		.notice = notice,
 		.step_running = step_running,
-		.steps_failed = steps_failed,
+		.troubles = troubles,
 		.down = node_down,
 		.boot = node_boot_again,
 		.arg = s,

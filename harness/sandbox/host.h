@@ -25,6 +25,10 @@
 	  "a kernel with CONFIG_EROFS_FS, and erofs-utils installed")                              \
 	X(MKFS_EROFS, "mkfs.erofs", "building images", "apt-get install erofs-utils")              \
 	X(MMDEBSTRAP, "mmdebstrap", "debian roots", "apt-get install mmdebstrap")                  \
+	X(DISK_EXT4, "ext4 disks", "disks of nodes", HOST_DISK_OUT("e2fsprogs", "EXT4"))           \
+	X(DISK_XFS, "xfs disks", "disks of nodes with \"xfs\"", HOST_DISK_OUT("xfsprogs", "XFS")) \
+	X(DISK_BTRFS, "btrfs disks", "disks of nodes with \"btrfs\"",                              \
+	  HOST_DISK_OUT("btrfs-progs", "BTRFS"))                                                   \
 	X(BRIDGE, "bridge", "addresses of nodes", "a kernel with CONFIG_BRIDGE (modprobe bridge)") \
 	X(VETH, "veth", "addresses of nodes", "a kernel with CONFIG_VETH (modprobe veth)")         \
 	X(TBF, "tbf", "a node's rate", "a kernel with CONFIG_NET_SCH_TBF (modprobe sch_tbf)")      \
@@ -41,6 +45,9 @@
 
 #define HOST_CGROUP_OUT                                                                            \
 	"mount the controller as cgroup v1 (limits on v2 are not offered), or drop the limit"
+
+#define HOST_DISK_OUT(package, config)                                                             \
+	"apt-get install " package ", a kernel with CONFIG_" config "_FS and loop devices"
 
 enum host_feature {
 #define X(id, name, needs, out) HOST_##id,

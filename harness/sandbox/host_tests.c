@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/loop.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
@@ -25,6 +24,7 @@
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/sandbox/cgroup.h"
+#include "harness/sandbox/disk.h"
 #include "harness/sandbox/filter.h"
 #include "harness/sandbox/link.h"
 #include "harness/sandbox/owner.h"
@@ -177,31 +177,6 @@ static int need_program(const struct host_test *t, const char *const *argv, stru
 	return 0;
 }
 
-static int mount_by_loop(const char *image, const char *dir, struct err *e)
-{
-	GUARD(fd) int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	if (control < 0)
-		return LACKS(e, errno, "/dev/loop-control");
-	int number = ioctl(control, LOOP_CTL_GET_FREE);
-	if (number < 0)
-		return LACKS(e, errno, "a free loop device");
-	GUARD(mem) char *device = mem_printf("/dev/loop%d", number);
-	GUARD(fd) int loop = open(device, O_RDONLY | O_CLOEXEC);
-	GUARD(fd) int file = open(image, O_RDONLY | O_CLOEXEC);
-	if (loop < 0 || file < 0)
-		return LACKS(e, errno, "open %s", loop < 0 ? device : image);
-	/* AUTOCLEAR: the device goes free with its last user, whatever happens to us. */
-	struct loop_config config = {
-		.fd = (unsigned)file,
-		.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR,
-	};
-	if (ioctl(loop, LOOP_CONFIGURE, &config) < 0)
-		return LACKS(e, errno, "set up %s", device);
-	if (mount(device, dir, "erofs", MS_RDONLY, NULL) < 0)
-		return LACKS(e, errno, "mount erofs from %s", device);
-	return 0;
-}
-
 int host_test_EROFS(const struct host_test *t, struct err *e)
 {
 	if (need_state(t, e) < 0 || private_mounts(e) < 0)
@@ -219,10 +194,57 @@ int host_test_EROFS(const struct host_test *t, struct err *e)
 		SAY(t, "mounted straight from a file");
 		return 0;
 	}
-	if (mount_by_loop(image, dir, e) < 0)
+	char device[DISK_DEVICE_MAX];
+	GUARD(fd) int loop = disk_attach(image, false, device, e);
+	if (loop < 0)
 		return -1;
+	if (mount(device, dir, "erofs", MS_RDONLY, NULL) < 0)
+		return LACKS(e, errno, "mount erofs from %s", device);
 	SAY(t, "mounted from a loop device");
 	return 0;
+}
+
+/* The smallest one, made, mounted and written to; it goes with this process. */
+static int try_disk(const struct host_test *t, enum disk_fs fs, struct err *e)
+{
+	const char *name = disk_fs_names[fs];
+	if (need_state(t, e) < 0 || private_mounts(e) < 0)
+		return -1;
+	GUARD(mem) char *dir = subfolder(t, name);
+	GUARD(mem) char *image = mem_printf("%s/test.%s", owner_work_dir(t->owner), name);
+	GUARD(fd) int fd = open(image, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, (off_t)disk_fs_least[fs]) < 0)
+		return LACKS(e, errno, "make '%s'", image);
+	const char *const *argv = disk_mkfs(fs, image);
+	int code = run_program(argv, e);
+	if (code != 0)
+		return LACKS(e, 0,
+			     code == 127 ? "%s is not installed (package %s)"
+					 : "%s could not make a test image (package %s)",
+			     argv[0], disk_package(fs));
+	if (disk_mount(fs, image, dir, NULL, e) < 0)
+		return -1;
+	GUARD(mem) char *file = mem_printf("%s/f", dir);
+	if (io_write_file(AT_FDCWD, file, "x", 1, 0644, e) < 0)
+		return -1;
+	SAY(t, "%llu MiB made, mounted and written to",
+	    (unsigned long long)disk_fs_least[fs] >> 20);
+	return 0;
+}
+
+int host_test_DISK_EXT4(const struct host_test *t, struct err *e)
+{
+	return try_disk(t, DISK_EXT4, e);
+}
+
+int host_test_DISK_XFS(const struct host_test *t, struct err *e)
+{
+	return try_disk(t, DISK_XFS, e);
+}
+
+int host_test_DISK_BTRFS(const struct host_test *t, struct err *e)
+{
+	return try_disk(t, DISK_BTRFS, e);
 }
 
 int host_test_MKFS_EROFS(const struct host_test *t, struct err *e)

@@ -61,10 +61,10 @@ static bool step_running(void *arg)
 	return rig->step_runs;
 }
 
-static unsigned steps_failed(void *arg)
+static unsigned troubles(void *arg)
 {
 	const struct rig *rig = arg;
-	return rig->steps_failed;
+	return rig->troubles;
 }
 
 static void down(void *arg, struct node *n, const char *why)
@@ -96,7 +96,7 @@ int rig_create(struct rig *rig, struct lab *lab, const char *kind, const char *p
 	for (size_t i = 0; i < lab->count; i++)
 		rig->nodes[i] = lab->node[i];
 	struct inject_env env = {
-		.steps_failed = steps_failed,
+		.troubles = troubles,
 		.down = down,
 		.boot = boot,
 		.loop = lab->loop,

@@ -23,7 +23,7 @@ struct rig {
 	struct decoded decoded;
 	const struct node *nodes[LAB_NODES_MAX];
 	bool step_runs; /* what step_running() answers */
-	unsigned steps_failed;
+	unsigned troubles; /* what troubles() answers */
 	unsigned downs, boots; /* that the injection asked for */
 	bool struck, felt;
 	char detail[INJECT_DETAIL_MAX], evidence[INJECT_DETAIL_MAX], noticed[INJECT_DETAIL_MAX];
