@@ -211,8 +211,8 @@ static int disk_fill_verify(struct injection *i, char detail[INJECT_DETAIL_MAX],
 const struct injector injector_disk_fill = {
 	.kind = { .name = "disk.fill",
 		  .help = "a node's disk is full: what writes to it gets ENOSPC from the kernel",
-		  .applied = "the file system says that no more than \"leave\" is free, but for 64 "
-			     "KiB",
+		  .applied = "the file system says that no more than \"leave\" is free, or "
+			     "refuses a single block",
 		  .felt = "before the room was given back a step failed, the goal was missed or "
 			  "steady state was lost; that this is why is inferred: the kernel counts "
 			  "no refused writes",

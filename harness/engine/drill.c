@@ -71,7 +71,7 @@ void drill_detect(struct drill *d, enum rollback_when by, const char *why)
 		ROLLBACK_WHEN(X)
 #undef X
 	};
-	d->troubles++;
+	d->troubles += by != WHEN_STEP_FAILED; /* which is counted already */
 	if (d->detected || (d->plan->rollback_when & (UINT64_C(1) << by)) == 0)
 		return;
 	d->detected = true;

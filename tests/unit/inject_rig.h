@@ -22,8 +22,8 @@ struct rig {
 	struct injection *injection;
 	struct decoded decoded;
 	const struct node *nodes[LAB_NODES_MAX];
-	bool step_runs; /* what step_running() answers */
-	unsigned troubles; /* what troubles() answers */
+	bool step_runs;        /* what step_running() answers */
+	unsigned troubles;     /* what troubles() answers */
 	unsigned downs, boots; /* that the injection asked for */
 	bool struck, felt;
 	char detail[INJECT_DETAIL_MAX], evidence[INJECT_DETAIL_MAX], noticed[INJECT_DETAIL_MAX];
