@@ -164,9 +164,9 @@ asan-unit: ## the unit tests alone under the sanitizers
 	$(MAKE) $(ASAN) unit
 
 .PHONY: bench
-bench: $(BUILD)/tests/bench-node $(BUILD)/tests/bench-calls ## nodes, and the cost of an armed trigger; against the same by hand (root)
-	tests/bench.sh $^
-$(BUILD)/tests/bench-%: $(BUILD)/tests/bench/%.o $(BUILD)/libbackout.a
+bench: $(BIN) $(BUILD)/tests/bench-node $(BUILD)/tests/bench-calls $(BUILD)/tests/bench-strikes ## nodes, strikes, and the cost of being watched; against the same by hand and by strace (root)
+	BUILD=$(BUILD) tests/bench.sh
+$(BUILD)/tests/bench-%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/rig.o $(BUILD)/libbackout.a
 	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # ---- looking after it ----

@@ -1,17 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# bench.sh BENCH-NODE BENCH-CALLS [COUNT]: a node (create, run `true`, destroy) against the same done
-# by an unshare script and, where it is installed, by bubblewrap; then a tar of 5,000 files under an
-# armed trigger that does not fire against none. All in one run, so that the ratios hold.
+# BUILD=build bench.sh [COUNT]: a node (create, run `true`, destroy) against the same done by an
+# unshare script and, where it is installed, by bubblewrap; how exactly strikes come; then a tar of
+# 5,000 files and `dpkg -i` of a dozen packages, watched and never struck, against none and against
+# strace. Each comparison in one run, so that its ratios hold. SEED draws the strikes' points.
 set -eu
-bench=$1 calls=$2 count=${3:-200}
+BUILD=${BUILD:-build} count=${1:-200}
+bench=$BUILD/tests/bench-node calls=$BUILD/tests/bench-calls strikes=$BUILD/tests/bench-strikes
 [ "$(id -u)" -eq 0 ] || { echo 'bench: needs root' >&2; exit 69; }
 tmp=$(mktemp -d /var/tmp/backout-bench-XXXXXX)
 trap 'rm -rf "$tmp"' EXIT
 root=$tmp/root
 mkdir -p "$root/bin" "$root/proc" "$root/dev" "$root/sys" "$root/tmp" "$root/run" "$root/etc"
 cp /bin/busybox "$root/bin/busybox"
-for a in sh true tar rm; do ln -s busybox "$root/bin/$a"; done
+for a in sh true tar rm mkdir mv ln chmod rmdir touch; do ln -s busybox "$root/bin/$a"; done
 echo root:x:0:0:root:/root:/bin/sh > "$root/etc/passwd"
 
 cat > "$tmp/by-hand" <<END
@@ -52,5 +54,26 @@ for d in $(seq 50); do
 	for f in $(seq 100); do head -c 3000 /dev/zero > "$tmp/files/$d/$f"; done
 done
 tar -cf "$tmp/files.tar" -C "$tmp" files
-echo 'tar of 5,000 files under an armed trigger syscall:'
+echo 'strikes at drawn points of a toy workflow:'
+"$strikes" 1000 "${SEED:-1}" "$root" "$fast/state"
+
+echo 'tar of 5,000 files, watched:'
 "$calls" 9 "$root" "$fast/state" 'rm -rf /srv/files' 'cd /srv; tar -xf files.tar' "$tmp/files.tar"
+
+# Fetched once; from the machine's own apt sources.
+packages='bc cpio dc ed file libmagic1 libmagic-mgc libreadline8 patch psmisc readline-common time tree'
+debs=$BUILD/bench-debs
+if [ ! -e "$debs/all" ]; then
+	rm -rf "$debs" && mkdir -p "$debs"
+	# shellcheck disable=SC2086
+	(cd "$debs" && apt-get -qq -o APT::Sandbox::User=root download $packages && touch all) || true
+fi
+image=$("$BUILD/backout" image build tests/bench/debian.json | sed -n 's/^n: [^ ]* //p') || true
+if [ -e "$debs/all" ] && [ -n "$image" ]; then
+	echo 'dpkg -i of 13 packages, watched:'
+	# shellcheck disable=SC2086
+	"$calls" 5 "$image" "$fast/state" "dpkg --purge --force-all $packages" \
+		'dpkg -i --force-all /srv/*.deb' "$debs"/*.deb
+else
+	echo 'dpkg -i: no packages from apt (apt-get update), or no Debian root; skipped'
+fi

@@ -1,45 +1,61 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an armed trigger `syscall` that does not fire costs a step:
+ * What it costs a step to be watched without being struck:
  *	bench-calls ROUNDS ROOT STATE PREPARE WORK [FILE...]
  * ROOT is a folder or an image; the files are copied to /srv in the node; PREPARE and WORK are
- *shell scripts. Each round runs PREPARE and times WORK once in every way. Prints a row a way: its
- *median and the median of its ratios to the way without filter of the same round.
+ * shell scripts. Each round runs PREPARE and times WORK once in every way. Prints a row a way: its
+ * median and the median of its ratios to the way without filter of the same round. strace, where
+ * it is installed, holds the same calls with a fault that never comes.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness/base/clock.h"
 #include "harness/base/guard.h"
-#include "harness/base/io.h"
 #include "harness/base/log.h"
-#include "harness/base/mem.h"
-#include "harness/model/json.h"
-#include "harness/sandbox/node.h"
-#include "harness/triggers/trigger.h"
+#include "tests/bench/rig.h"
 
-enum { ROUNDS_MAX = 1000, PATIENCE_S = 600 };
+enum { ROUNDS_MAX = 1000, ARGS_MAX = 40 };
 
-extern const struct trigger_kind trigger_syscall;
+extern const struct trigger_kind trigger_syscall, trigger_point;
+
+/* The calls of family "any" that strace knows by name; "?" where it may not. */
+#define ANY                                                                                        \
+	"open,openat,?openat2,creat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,"      \
+	"unlink,unlinkat,mkdir,mkdirat,rmdir,mknod,mknodat,chmod,fchmod,fchmodat,?fchmodat2,"      \
+	"chown,fchown,lchown,fchownat,setxattr,lsetxattr,fsetxattr,removexattr,lremovexattr,"      \
+	"fremovexattr,truncate,ftruncate,fallocate,utime,utimes,futimesat,utimensat,fsync,"        \
+	"fdatasync,sync_file_range,sync,syncfs,copy_file_range,sendfile,splice,mount,"             \
+	"?move_mount,?mount_setattr,pivot_root,umount2,sethostname,setdomainname"
+#define WRITES ",write,pwrite64,writev,pwritev,pwritev2"
+#define STRACE(set)                                                                                \
+	"strace", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=" set, "-e",       \
+		"inject=" set ":error=ENOENT:when=65535"
 
 static const struct {
-	const char *name, *at;
+	const char *name;
+	const struct trigger_kind *kind; /* NULL: no filter */
+	const char *at;
+	const char *outside[ARGS_MAX]; /* what runs it instead */
 } ways[] = {
-	{ "no filter", NULL },
-	{ "any call, counted", "{\"nth\":1000000000}" },
-	{ "any call, by path", "{\"path\":\"/nowhere/**\"}" },
-	{ "write, by path", "{\"call\":\"write\",\"path\":\"/nowhere/**\"}" },
+	{ "no filter", NULL, NULL, { NULL } },
+	{ "any call, counted", &trigger_syscall, "{\"nth\":1000000000}", { NULL } },
+	{ "any call, by path", &trigger_syscall, "{\"path\":\"/nowhere/**\"}", { NULL } },
+	{ "points, with writes", &trigger_point, "\"mkdir /nowhere, in -, #1\"", { NULL } },
+	{ "strace", NULL, NULL, { STRACE(ANY) } },
+	{ "strace, pinned", NULL, NULL, { "taskset", "-c", "0", STRACE(ANY) } },
+	{ "strace, with writes", NULL, NULL, { STRACE(ANY WRITES) } },
+	{ "strace, writes, pinned", NULL, NULL, { "taskset", "-c", "0", STRACE(ANY WRITES) } },
 };
 enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 
 struct bench {
-	struct loop *loop;
-	struct owner *owner;
-	struct node *node;
+	struct rig rig;
+	bool strace, taskset;
 	double ms[WAYS][ROUNDS_MAX], ratio[WAYS][ROUNDS_MAX];
 };
 
@@ -56,99 +72,63 @@ static void noticed(void *arg, const char *text)
 	log_warn("%s", text);
 }
 
-struct end {
-	bool done;
+/* From outside into the node, for a tracer of this host. */
+static int run_outside(struct bench *b, const char *const *runner, const char *work, struct err *e)
+{
+	char target[16];
+	const char *argv[ARGS_MAX + 24];
+	size_t n = 0;
+	(void)snprintf(target, sizeof(target), "%d", (int)node_init_pid(b->rig.node));
+	const char *const inside[] = {
+		"nsenter",
+		"-m",
+		"-u",
+		"-i",
+		"-n",
+		"-p",
+		"-t",
+		target,
+		"env",
+		"-i",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=/root",
+		"TERM=dumb",
+		"LANG=C.UTF-8",
+		"sh",
+		"-ec",
+		work,
+		NULL
+	};
+	for (; runner[n] != NULL; n++)
+		argv[n] = runner[n];
+	memcpy(argv + n, inside, sizeof(inside));
+	pid_t pid = fork();
+	if (pid == 0) {
+		loop_child_reset();
+		int null = open("/dev/null", O_RDWR);
+		if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+			_exit(126);
+		(void)execvp(argv[0], (char *const *)argv);
+		_exit(127);
+	}
 	int status;
-};
-
-static void ended(void *arg, int status)
-{
-	struct end *end = arg;
-	*end = (struct end){ true, status };
-}
-
-/* As the engine runs a step. */
-static int run(struct bench *b, const char *script, struct trigger *t, struct err *e)
-{
-	const char *const argv[] = { "sh", "-ec", script, NULL };
-	struct spawn_spec spec = { .argv = argv, .out_fd = -1, .err_fd = -1 };
-	struct proc *p;
-	struct end end = { 0 };
-	if (t != NULL && trigger_syscall.enter(t, e) < 0)
-		return -1;
-	spec.filter = t != NULL ? trigger_syscall.filter(t) : NULL;
-	if (node_spawn(b->node, &spec, ended, &end, &p, e) < 0)
-		return -1;
-	if (t != NULL && trigger_syscall.started(t, p, e) < 0)
-		return -1;
-	int got = loop_wait(b->loop, &end.done, clock_now() + PATIENCE_S * NS_PER_S, e);
-	if (t != NULL)
-		trigger_syscall.leave(t);
-	proc_free(p);
-	if (got <= 0 || end.status != 0)
-		return ERR(e, 0, "'%s' ended with status %#x", script, (unsigned)end.status);
-	return 0;
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return ERR(e, errno, "run '%s'", argv[0]);
+	return status == 0 ? 0 : ERR(e, 0, "'%s' ended with %#x", argv[0], (unsigned)status);
 }
 
 static int one_way(struct bench *b, size_t way, const char *work, double *ret_ms, struct err *e)
 {
-	struct trigger *t = NULL;
-	struct arena *arena = arena_create();
-	struct json_doc *doc = NULL;
-	if (ways[way].at != NULL) {
-		if (json_parse(&doc, "at", ways[way].at, strlen(ways[way].at), e) < 0)
-			return -1;
-		struct param_ctx c = { .arena = arena, .doc = doc, .dir = "/" };
-		void *at = arena_alloc(arena, trigger_syscall.kind.size);
-		if (param_decode(&c, trigger_syscall.kind.params, NULL, json_root(doc), at, NULL,
-				 e) < 0)
-			return -1;
-		struct trigger_env env = {
-			.loop = b->loop, .node = b->node, .fire = fired, .notice = noticed
-		};
-		if (trigger_syscall.create(&t, &env, at, e) < 0)
-			return -1;
-	}
+	struct rig_trigger t = { 0 };
+	const struct trigger_env env = { .fire = fired, .notice = noticed };
+	if (ways[way].at != NULL && rig_arm(&b->rig, &t, ways[way].kind, ways[way].at, &env, e) < 0)
+		return -1;
 	int64_t begin = clock_now();
-	int result = run(b, work, t, e);
+	int result = ways[way].outside[0] != NULL ? run_outside(b, ways[way].outside, work, e)
+						  : rig_step(&b->rig, work, t.kind, t.trigger, e);
 	*ret_ms = (double)(clock_now() - begin) / (double)NS_PER_MS;
-	trigger_syscall.destroy(t);
-	json_doc_free(doc);
-	arena_destroy(arena);
+	rig_disarm(&t);
 	return result;
-}
-
-static int copy_in(struct bench *b, const char *from, struct err *e)
-{
-	enum { FILE_MAX = 256 << 20 };
-	GUARD_BUF struct buf data = { 0 };
-	const char *slash = strrchr(from, '/');
-	GUARD(mem)
-	char *to =
-		mem_printf("%s/srv/%s", node_root_path(b->node), slash != NULL ? slash + 1 : from);
-	if (io_read_file(AT_FDCWD, from, FILE_MAX, &data, e) < 0)
-		return -1;
-	return io_write_file(AT_FDCWD, to, data.data, data.len, 0644, e);
-}
-
-static int node_up(struct bench *b, const char *root, char **files, struct err *e)
-{
-	struct stat st;
-	GUARD(mem) char *work = mem_printf("%s/bench", owner_work_dir(b->owner));
-	if (stat(root, &st) < 0 || mkdir(work, 0700) < 0)
-		return ERR(e, errno, "'%s' or '%s'", root, work);
-	const struct node_spec spec = {
-		.name = "bench",
-		.root_kind = S_ISDIR(st.st_mode) ? NODE_ROOT_DIR : NODE_ROOT_IMAGE,
-		.root_path = root,
-		.work_dir = work,
-	};
-	if (node_create(&b->node, b->loop, b->owner, &spec, e) < 0)
-		return -1;
-	for (; *files != NULL; files++)
-		if (copy_in(b, *files, e) < 0)
-			return -1;
-	return 0;
 }
 
 static int by_value(const void *a, const void *b)
@@ -157,24 +137,56 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static bool can(const struct bench *b, size_t way)
+{
+	const char *first = ways[way].outside[0];
+	if (first == NULL)
+		return true;
+	return b->strace && (strcmp(first, "taskset") != 0 || b->taskset);
+}
+
+static void print(struct bench *b, size_t count)
+{
+	for (size_t way = 0; way < WAYS; way++) {
+		if (!can(b, way))
+			continue;
+		qsort(b->ms[way], count, sizeof(double), by_value);
+		qsort(b->ratio[way], count, sizeof(double), by_value);
+		(void)printf("  %-23s p50 %9.2f ms   x%.2f (%.2f to %.2f)\n", ways[way].name,
+			     b->ms[way][count / 2], b->ratio[way][count / 2], b->ratio[way][0],
+			     b->ratio[way][count - 1]);
+	}
+	if (!b->strace)
+		(void)printf("  strace: not installed (apt-get install strace), skipped\n");
+}
+
 static int rounds(struct bench *b, size_t count, const char *prepare, const char *work,
 		  struct err *e)
 {
 	for (size_t i = 0; i < count; i++)
 		for (size_t way = 0; way < WAYS; way++) {
-			if (run(b, prepare, NULL, e) < 0 ||
+			if (!can(b, way))
+				continue;
+			if (rig_step(&b->rig, prepare, NULL, NULL, e) < 0 ||
 			    one_way(b, way, work, &b->ms[way][i], e) < 0)
 				return -1;
 			b->ratio[way][i] = b->ms[way][i] / b->ms[0][i];
 		}
-	for (size_t way = 0; way < WAYS; way++) {
-		qsort(b->ms[way], count, sizeof(double), by_value);
-		qsort(b->ratio[way], count, sizeof(double), by_value);
-		(void)printf("  %-20s p50 %9.2f ms   x%.2f (%.2f to %.2f)\n", ways[way].name,
-			     b->ms[way][count / 2], b->ratio[way][count / 2], b->ratio[way][0],
-			     b->ratio[way][count - 1]);
-	}
+	print(b, count);
 	return 0;
+}
+
+static bool installed(const char *program)
+{
+	GUARD(mem) char *command = mem_printf("command -v %s > /dev/null", program);
+	const char *const argv[] = { "sh", "-c", command, NULL };
+	pid_t pid = fork();
+	int status = 1;
+	if (pid == 0) {
+		(void)execvp(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 int main(int argc, char **argv)
@@ -186,16 +198,12 @@ int main(int argc, char **argv)
 		log_warn("usage: bench-calls ROUNDS ROOT STATE PREPARE WORK [FILE...]");
 		return EXIT_USAGE_ERROR;
 	}
-	int result = loop_create(&b.loop, &e);
-	if (result == 0)
-		result = owner_create(&b.owner, argv[3], &e);
-	if (result == 0)
-		result = node_up(&b, argv[2], argv + 6, &e);
+	b.strace = installed("strace");
+	b.taskset = installed("taskset");
+	int result = rig_up(&b.rig, argv[2], argv[3], argv + 6, &e);
 	if (result == 0)
 		result = rounds(&b, count, argv[4], argv[5], &e);
-	(void)node_destroy(b.node, &e);
-	(void)owner_destroy(b.owner, &e);
-	loop_destroy(b.loop);
+	rig_down(&b.rig);
 	if (result < 0)
 		log_warn("%s", e.why);
 	return result < 0 ? 1 : 0;
