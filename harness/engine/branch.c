@@ -40,8 +40,14 @@ static int link_states(const struct drill *d, const char *prefix, const char *to
 	return 0;
 }
 
-/* Nothing of the workflow may run in the new node: that is what the strike means. */
-static int journal_undone(struct drill *d, struct err *e)
+static void journal_undone(struct drill *d, bool verified, const char *detail)
+{
+	journal_put(d->journal, EVENT_FAULT_UNDONE, F_STR("fault", d->spec->fault->name),
+		    F_BOOL("verified", verified), F_STR("detail", detail));
+}
+
+/* Nothing of the workflow may run in the new nodes: that is what the strike means. */
+static int undo_kill(struct drill *d, struct err *e)
 {
 	int running = 0;
 	for (size_t i = 0; i < d->plan->node_count; i++) {
@@ -53,9 +59,31 @@ static int journal_undone(struct drill *d, struct err *e)
 	GUARD(mem)
 	char *text =
 		mem_printf("the nodes begin with what was written; %d processes in them", running);
-	journal_put(d->journal, EVENT_FAULT_UNDONE, F_STR("fault", d->spec->fault->name),
-		    F_BOOL("verified", running == 0), F_STR("detail", text));
+	journal_undone(d, running == 0, text);
 	return 0;
+}
+
+/* The struck node goes down and boots, as it does behind a crash in mid-workflow: what lay in
+ * memory is lost, its services start again. */
+static int undo_crash(struct drill *d, struct err *e)
+{
+	const struct branch_spec *b = d->spec->branch;
+	const struct step_plan *step = drill_step(d->plan, b->in_rollback, b->step);
+	struct node *n = drill_node(d, step->node)->node;
+	if (node_kill(n, e) < 0)
+		return -1;
+	drill_node_crashed(d, n, "crashed");
+	if (drill_node_boot(d, n, e) < 0)
+		return -1;
+	struct err silent = { 0 };
+	bool answers = node_answers(n, &silent) == 0;
+	journal_undone(d, answers, answers ? "the node is up and its init answers" : silent.why);
+	return 0;
+}
+
+static int undo(struct drill *d, struct err *e)
+{
+	return d->spec->branch->reboot ? undo_crash(d, e) : undo_kill(d, e);
 }
 
 static void journal_step_end(struct drill *d, const char *why)
@@ -150,8 +178,7 @@ static int knock_out_body(struct drill *d, const char *prefix, size_t len, const
 	journal_put(d->journal, EVENT_PATCH_END, F_BOOL("ok", false), F_STR("why", why));
 	d->detected = false;
 	drill_detect(d, WHEN_STEP_FAILED, why);
-	if (journal_undone(d, e) < 0)
-		return -1;
+	journal_undone(d, true, "the drill, whose nodes these are, has seen to it");
 	journal_put(d->journal, EVENT_ROLLBACK_SKIPPED, F_STR("why", "the knock-out"));
 	if (drill_capture(d, "after", e) < 0 || count_visible(d, d->spec->dir, &visible, e) < 0)
 		return -1;
@@ -186,7 +213,7 @@ static int knock_out(struct drill *d, const char *prefix, size_t len, const char
 	}
 	d->journal = own;
 	d->spec = spec;
-	d->detected = false;
+	d->detected = true;
 	struct err lost = { 0 };
 	if (journal_close(j, &lost) < 0 && result == 0) {
 		*e = lost;
@@ -197,19 +224,25 @@ static int knock_out(struct drill *d, const char *prefix, size_t len, const char
 
 static int patch_struck(struct drill *d, const struct buf *prefix, const char *why, struct err *e)
 {
+	journal_put(d->journal, EVENT_PATCH_END, F_BOOL("ok", false), F_STR("why", why));
+	drill_detect(d, WHEN_STEP_FAILED, why);
+	journal_go_on(d->journal);
+	if (undo(d, e) < 0)
+		return -1;
+	journal_pause(d->journal);
 	if (d->spec->branch->knockout_dir != NULL &&
 	    knock_out(d, buf_str(prefix), prefix->len, why, e) < 0)
 		return err_prefix(e, "knock-out");
-	journal_put(d->journal, EVENT_PATCH_END, F_BOOL("ok", false), F_STR("why", why));
-	drill_detect(d, WHEN_STEP_FAILED, why);
 	journal_go_on(d->journal);
 	return drill_roll_back(d, e);
 }
 
 static int rollback_struck(struct drill *d, const char *why, struct err *e)
 {
-	journal_put(d->journal, EVENT_ROLLBACK_END, F_BOOL("ok", false), F_STR("why", why));
 	journal_go_on(d->journal);
+	if (undo(d, e) < 0)
+		return -1;
+	journal_put(d->journal, EVENT_ROLLBACK_END, F_BOOL("ok", false), F_STR("why", why));
 	return drill_roll_back_again(d, why, e);
 }
 
@@ -227,9 +260,8 @@ int branch_play(struct drill *d, struct err *e)
 		return -1;
 	const struct step_plan *step = drill_step(d->plan, b->in_rollback, b->step);
 	GUARD(mem) char *why = mem_printf("step '%s' was killed by SIGKILL", step->name);
+	drill_services_list(d);
 	journal_strike(d, why);
-	if (journal_undone(d, e) < 0)
-		return -1;
 	int result = b->in_rollback ? rollback_struck(d, why, e) : patch_struck(d, &prefix, why, e);
 	return result < 0 ? -1 : drill_recover(d, e);
 }

@@ -185,7 +185,7 @@ int drill_service_up(struct drill_service *s, struct err *e)
 	return 1;
 }
 
-int drill_services_up(struct drill *d, struct err *e)
+void drill_services_list(struct drill *d)
 {
 	size_t total = 0;
 	for (size_t i = 0; i < d->plan->node_count; i++)
@@ -198,12 +198,17 @@ int drill_services_up(struct drill *d, struct err *e)
 			s->drill = d;
 			s->at = &d->nodes[i];
 			s->plan = &plans[k];
-			int up = drill_service_up(s, e);
-			if (up <= 0)
-				return up;
 		}
 	}
-	return 1;
+}
+
+int drill_services_up(struct drill *d, struct err *e)
+{
+	int up = 1;
+	drill_services_list(d);
+	for (size_t i = 0; up == 1 && i < d->service_count; i++)
+		up = drill_service_up(&d->services[i], e);
+	return up;
 }
 
 static void left_over(struct drill *d, const struct err *why)

@@ -67,6 +67,7 @@ struct drill {
 
 /* drill_nodes.c: nodes, links and services up and down. */
 int drill_nodes_up(struct drill *d, struct err *e);
+void drill_services_list(struct drill *d); /* none of them started */
 /* 1: all ready; 0: one failed (journalled); -1: our own trouble or stopped. */
 int drill_services_up(struct drill *d, struct err *e);
 /* The same for one of them, from its beginning; `s` has its drill, node and plan. */
