@@ -170,7 +170,7 @@ static void put_sweep(struct buf *b, const struct sweep_progress *p, bool termin
 	else
 		buf_printf(b, ", %zu fail (%zu group%s)", p->failing_points, p->failing_groups,
 			   p->failing_groups == 1 ? "" : "s");
-	if (took > 0)
+	if (took > 0 && p->points_done > 0)
 		buf_printf(b, ", %.1f/s", (double)p->points_done * (double)NS_PER_S / (double)took);
 	put_left(b, p, took);
 }

@@ -248,6 +248,7 @@ START_TEST(live_sweep_redraws)
 	}
 	ck_assert_uint_eq(lines, 2); /* the note and the end */
 	ck_assert_uint_lt(longest, 80);
+	ck_assert_ptr_null(strstr(text, " 0.0/s"));
 	ck_assert_ptr_nonnull(strstr(text, "a note\n\r\033[K  sweep: 0/30"));
 	ck_assert_ptr_nonnull(strstr(text, "  sweep: 20/30 points, 10 fail (1 group), 0.8/s"));
 	ck_assert_str_eq(strrchr(text, '\r'), "\r\033[K  sweep: 30/30 points, 10 fail (1 group), "
