@@ -24,6 +24,12 @@ struct member {
 	size_t group;
 };
 
+/* Each pattern met so far, once. */
+struct known {
+	const char **patterns;
+	size_t count;
+};
+
 /* One visible entry of one class. */
 struct seen {
 	const struct change *change;
@@ -54,20 +60,50 @@ static int compare_texts(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void find_patterns(struct arena *arena, struct member *m)
+/* The one copy of a pattern: a bad rollback has the same few at thousands of points. */
+static const char *intern(struct arena *arena, struct known *k, const char *text)
+{
+	for (size_t i = 0; i < k->count; i++)
+		if (strcmp(k->patterns[i], text) == 0)
+			return k->patterns[i];
+	k->patterns = mem_grow(k->patterns, k->count + 1, sizeof(*k->patterns));
+	k->patterns[k->count] = arena_strdup(arena, text);
+	return k->patterns[k->count++];
+}
+
+static bool has_pattern(const struct member *m, const char *interned)
+{
+	for (size_t i = 0; i < m->pattern_count; i++)
+		if (m->patterns[i] == interned)
+			return true;
+	return false;
+}
+
+static void find_patterns(struct arena *arena, struct known *k, struct member *m)
 {
 	const struct changes *lists[2];
-	size_t all = 0;
-	m->patterns = arena_alloc(arena, (visible_of(m->verdict) + 1) * sizeof(*m->patterns));
+	GUARD(mem) const char **found = NULL;
+	struct arena *scratch = arena_create();
 	lists_of(m->verdict, lists);
-	for (int l = 0; l < 2; l++)
-		for (size_t i = 0; i < lists[l]->count; i++)
-			if (lists[l]->items[i].hidden_by == NULL)
-				m->patterns[all++] = sweep_pattern(arena, &lists[l]->items[i]);
-	qsort(m->patterns, all, sizeof(*m->patterns), compare_texts);
-	for (size_t i = 0; i < all; i++)
-		if (i == 0 || strcmp(m->patterns[i], m->patterns[m->pattern_count - 1]) != 0)
-			m->patterns[m->pattern_count++] = m->patterns[i];
+	for (int l = 0; l < 2; l++) {
+		for (size_t i = 0; i < lists[l]->count; i++) {
+			const struct change *c = &lists[l]->items[i];
+			if (c->hidden_by != NULL)
+				continue;
+			const char *p = intern(arena, k, sweep_pattern(scratch, c));
+			if (has_pattern(m, p))
+				continue;
+			found = mem_grow(found, m->pattern_count + 1, sizeof(*found));
+			found[m->pattern_count++] = p;
+			m->patterns = found;
+		}
+	}
+	arena_destroy(scratch);
+	if (m->pattern_count == 0)
+		return;
+	qsort(found, m->pattern_count, sizeof(*found), compare_texts);
+	m->patterns = arena_alloc(arena, m->pattern_count * sizeof(*m->patterns));
+	memcpy(m->patterns, found, m->pattern_count * sizeof(*m->patterns));
 }
 
 /* A reason without what differs from drill to drill: numbers, and names that were drawn. */
@@ -112,7 +148,7 @@ static bool same_group(const struct member *a, const struct member *b)
 	    a->pattern_count != b->pattern_count)
 		return false;
 	for (size_t i = 0; i < a->pattern_count; i++)
-		if (strcmp(a->patterns[i], b->patterns[i]) != 0)
+		if (a->patterns[i] != b->patterns[i]) /* there is one copy of each */
 			return false;
 	return true;
 }
@@ -191,6 +227,7 @@ static void find_entries(struct arena *arena, const struct sweep *s, struct swee
 
 static size_t find_members(struct arena *arena, const struct sweep *s, struct member *members)
 {
+	struct known known = { NULL, 0 };
 	size_t count = 0;
 	for (size_t i = 0; i < s->class_count; i++) {
 		const struct verdict *v = s->classes[i].verdict;
@@ -198,9 +235,10 @@ static size_t find_members(struct arena *arena, const struct sweep *s, struct me
 			continue;
 		struct member *m = &members[count++];
 		*m = (struct member){ .cls = i, .verdict = v };
-		find_patterns(arena, m);
+		find_patterns(arena, &known, m);
 		m->blame = blame_of(arena, m);
 	}
+	free(known.patterns);
 	return count;
 }
 
