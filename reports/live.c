@@ -161,17 +161,22 @@ static void put_left(struct buf *b, const struct sweep_progress *p, int64_t took
 static void put_sweep(struct buf *b, const struct sweep_progress *p, bool terminal)
 {
 	int64_t took = p->now > p->started ? p->now - p->started : 0;
+	char rate[32];
 	buf_printf(b, "sweep: %zu/%zu points", p->points_done, p->points_total);
 	if (!terminal)
 		buf_printf(b, ", %zu/%zu drills by %u job%s", p->drills_done, p->drills_total,
 			   p->jobs, p->jobs == 1 ? "" : "s");
-	if (p->failing_groups == 0)
+	bool grouped = p->failing_groups > 0;
+	size_t failing = grouped ? p->failing_groups : p->failing_drills;
+	if (failing == 0)
 		buf_puts(b, ", none fails");
 	else
-		buf_printf(b, ", %zu fail (%zu group%s)", p->failing_points, p->failing_groups,
-			   p->failing_groups == 1 ? "" : "s");
+		buf_printf(b, ", %zu fail (%zu %s%s)", p->failing_points, failing,
+			   grouped ? "group" : "drill", failing == 1 ? "" : "s");
 	if (took > 0 && p->points_done > 0)
-		buf_printf(b, ", %.1f/s", (double)p->points_done * (double)NS_PER_S / (double)took);
+		buf_printf(b, ", %s/s",
+			   report_rate((double)p->points_done * (double)NS_PER_S / (double)took,
+				       rate, sizeof(rate)));
 	put_left(b, p, took);
 }
 

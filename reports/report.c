@@ -228,6 +228,13 @@ const char *report_time(int64_t ns, char *buf, size_t size)
 	return buf;
 }
 
+const char *report_rate(double per_s, char *buf, size_t size)
+{
+	int decimals = per_s >= 99.95 ? 0 : per_s >= 9.995 ? 1 : per_s >= 0.9995 ? 2 : 3;
+	(void)snprintf(buf, size, "%.*f", decimals, per_s);
+	return buf;
+}
+
 int report_put(FILE *out, const struct buf *b, struct err *e)
 {
 	errno = 0;

@@ -89,7 +89,7 @@ static void put_unstable(struct buf *b, const struct sweep *s, size_t count)
 
 static void put_head(struct buf *b, const struct sweep *s, bool colour)
 {
-	char took[32];
+	char took[32], all[32], core[32];
 	struct sweep_counts n;
 	sweep_count(s, &n);
 	buf_printf(b, "\n%sSweep%s: ", paint(colour, PAINT_BOLD), paint(colour, PAINT_OFF));
@@ -99,9 +99,10 @@ static void put_head(struct buf *b, const struct sweep *s, bool colour)
 	buf_printf(b, "%zu point%s, %zu %s, %zu drilled", s->point_count, plural(s->point_count),
 		   s->class_count, classes_word(s->class_count), n.classes);
 	if (s->took > 0)
-		buf_printf(b, " in %s by %u job%s: %.1f points/s, %.1f a core",
+		buf_printf(b, " in %s by %u job%s: %s points/s, %s a core",
 			   clock_text(s->took, took, sizeof(took)), s->jobs, plural(s->jobs),
-			   sweep_rate(s, false), sweep_rate(s, true));
+			   report_rate(sweep_rate(s, false), all, sizeof(all)),
+			   report_rate(sweep_rate(s, true), core, sizeof(core)));
 	buf_putc(b, '\n');
 	put_coverage(b, s, &n);
 	put_ways(b, s);

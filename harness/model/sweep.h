@@ -156,7 +156,8 @@ double sweep_rate(const struct sweep *s, bool per_core);
 struct sweep_progress {
 	size_t points_done, points_total; /* a drilled class counts with all its points */
 	size_t drills_done, drills_total;
-	size_t failing_groups, failing_points;
+	size_t failing_points, failing_drills;
+	size_t failing_groups; /* of these; 0: not told, for grouping is for the end */
 	int64_t started; /* CLOCK_MONOTONIC, ns */
 	int64_t now;     /* likewise, when all this was so */
 	unsigned jobs;

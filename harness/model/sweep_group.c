@@ -21,6 +21,7 @@ struct member {
 	const char **patterns; /* sorted, each once */
 	size_t pattern_count;
 	const char *blame; /* who or what, if nothing left tells it */
+	uint64_t mark;     /* of all that makes a group; different ones are different groups */
 	size_t group;
 };
 
@@ -142,15 +143,25 @@ static const char *blame_of(struct arena *arena, const struct member *m)
 	}
 }
 
+/* FNV-1a: thousands of groups are compared by this first. */
+static uint64_t mark_of(const struct member *m)
+{
+	uint64_t mark = UINT64_C(14695981039346656037) ^ (uint64_t)m->verdict->outcome;
+	for (const char *p = m->blame; *p != '\0'; p++)
+		mark = (mark ^ (unsigned char)*p) * UINT64_C(1099511628211);
+	for (size_t i = 0; i < m->pattern_count; i++)
+		mark = (mark ^ (uintptr_t)m->patterns[i]) * UINT64_C(1099511628211);
+	return mark;
+}
+
 static bool same_group(const struct member *a, const struct member *b)
 {
-	if (a->verdict->outcome != b->verdict->outcome || strcmp(a->blame, b->blame) != 0 ||
-	    a->pattern_count != b->pattern_count)
+	if (a->mark != b->mark || a->verdict->outcome != b->verdict->outcome ||
+	    a->pattern_count != b->pattern_count || strcmp(a->blame, b->blame) != 0)
 		return false;
-	for (size_t i = 0; i < a->pattern_count; i++)
-		if (a->patterns[i] != b->patterns[i]) /* there is one copy of each */
-			return false;
-	return true;
+	/* There is one copy of each. */
+	return a->pattern_count == 0 ||
+	       memcmp(a->patterns, b->patterns, a->pattern_count * sizeof(*a->patterns)) == 0;
 }
 
 static const char *what_of(struct arena *arena, const struct member *m)
@@ -237,6 +248,7 @@ static size_t find_members(struct arena *arena, const struct sweep *s, struct me
 		*m = (struct member){ .cls = i, .verdict = v };
 		find_patterns(arena, &known, m);
 		m->blame = blame_of(arena, m);
+		m->mark = mark_of(m);
 	}
 	free(known.patterns);
 	return count;
@@ -257,25 +269,34 @@ static size_t assign(struct member *members, size_t count, size_t *heads)
 	return groups;
 }
 
-static void fill_group(struct arena *arena, const struct sweep *s, const struct member *members,
-		       size_t count, struct sweep_group *g, size_t head)
+static void begin_group(struct arena *arena, const struct member *first, size_t room,
+			struct sweep_group *g)
 {
-	const struct member *first = &members[head];
-	size_t *classes = arena_alloc(arena, (count - head) * sizeof(*classes));
 	*g = (struct sweep_group){
 		.outcome = first->verdict->outcome,
 		.what = what_of(arena, first),
 		.patterns = first->patterns,
 		.pattern_count = first->pattern_count,
-		.classes = classes,
+		.classes = arena_alloc(arena, room * sizeof(*g->classes)),
 	};
-	for (size_t i = head; i < count; i++) {
-		if (members[i].group != first->group)
-			continue;
-		classes[g->class_count++] = members[i].cls;
-		g->points += s->classes[members[i].cls].points;
+}
+
+/* Members come in the order of their classes, so each group's are in order, too. */
+static void fill_groups(struct arena *arena, const struct sweep *s, const struct member *members,
+			size_t count, struct sweep_group *groups)
+{
+	GUARD(mem) size_t *room = mem_array(count + 1, sizeof(*room));
+	for (size_t i = 0; i < count; i++)
+		room[members[i].group]++;
+	for (size_t i = 0; i < count; i++) {
+		const struct member *m = &members[i];
+		struct sweep_group *g = &groups[m->group];
+		if (g->classes == NULL)
+			begin_group(arena, m, room[m->group], g);
+		/* The array is ours until the groups are handed out. */
+		((size_t *)g->classes)[g->class_count++] = m->cls;
+		g->points += s->classes[m->cls].points;
 	}
-	find_entries(arena, s, g);
 }
 
 /* Worse codes first: a harness that fails, a workflow that fails, a drill, too little proof. */
@@ -308,8 +329,9 @@ void sweep_group_all(struct arena *arena, struct sweep *s)
 	size_t count = find_members(arena, s, members);
 	size_t group_count = assign(members, count, heads);
 	struct sweep_group *groups = arena_alloc(arena, (group_count + 1) * sizeof(*groups));
+	fill_groups(arena, s, members, count, groups);
 	for (size_t g = 0; g < group_count; g++)
-		fill_group(arena, s, members, count, &groups[g], heads[g]);
+		find_entries(arena, s, &groups[g]);
 	qsort(groups, group_count, sizeof(*groups), compare_groups);
 	s->groups = groups;
 	s->group_count = group_count;

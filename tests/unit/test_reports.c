@@ -204,7 +204,8 @@ static void live_three(bool terminal, char **text, size_t *len)
 					    .points_total = 30,
 					    .drills_done = done[i],
 					    .drills_total = 3,
-					    .failing_groups = done[i] / 2,
+					    .failing_groups = done[i] / 3,
+					    .failing_drills = done[i] / 2,
 					    .failing_points = done[i] / 2 * 10,
 					    .started = 5 * NS_PER_S,
 					    .now = (5 + seconds[i]) * NS_PER_S,
@@ -226,12 +227,12 @@ START_TEST(live_sweep_piped)
 	live_three(false, &text, &len);
 	ck_assert_str_eq(text, "sweep: 0/30 points, 0/3 drills by 2 jobs, none fails\n"
 			       "a note\n"
-			       "sweep: 10/30 points, 1/3 drills by 2 jobs, none fails, 1.0/s, "
+			       "sweep: 10/30 points, 1/3 drills by 2 jobs, none fails, 1.00/s, "
 			       "20.0 s left\n"
-			       "sweep: 20/30 points, 2/3 drills by 2 jobs, 10 fail (1 group), "
-			       "0.8/s, 12.5 s left\n"
+			       "sweep: 20/30 points, 2/3 drills by 2 jobs, 10 fail (1 drill), "
+			       "0.800/s, 12.5 s left\n"
 			       "sweep: 30/30 points, 3/3 drills by 2 jobs, 10 fail (1 group), "
-			       "1.0/s\n");
+			       "1.00/s\n");
 	free(text);
 }
 END_TEST
@@ -250,10 +251,25 @@ START_TEST(live_sweep_redraws)
 	ck_assert_uint_lt(longest, 80);
 	ck_assert_ptr_null(strstr(text, " 0.0/s"));
 	ck_assert_ptr_nonnull(strstr(text, "a note\n\r\033[K  sweep: 0/30"));
-	ck_assert_ptr_nonnull(strstr(text, "  sweep: 20/30 points, 10 fail (1 group), 0.8/s"));
+	ck_assert_ptr_nonnull(strstr(text, "  sweep: 20/30 points, 10 fail (1 drill), 0.800/s"));
 	ck_assert_str_eq(strrchr(text, '\r'), "\r\033[K  sweep: 30/30 points, 10 fail (1 group), "
-					      "1.0/s\n");
+					      "1.00/s\n");
 	free(text);
+}
+END_TEST
+
+static const struct {
+	double rate;
+	const char *text;
+} rates[] = {
+	{ 0.1418, "0.142" }, { 0.9999, "1.00" }, { 7.7, "7.70" },    { 9.999, "10.0" },
+	{ 15.44, "15.4" },   { 99.96, "100" },   { 1234.4, "1234" }, { 0, "0.000" },
+};
+
+START_TEST(rate_has_three_digits)
+{
+	char text[32];
+	ck_assert_str_eq(report_rate(rates[_i].rate, text, sizeof(text)), rates[_i].text);
 }
 END_TEST
 
@@ -297,6 +313,7 @@ Suite *suite_reports(void)
 	tcase_add_loop_test(t, every_event_has_words, 0, EVENT_KIND_COUNT);
 	tcase_add_test(t, live_piped_is_plain_lines);
 	tcase_add_test(t, live_terminal_redraws_one_line);
+	tcase_add_loop_test(t, rate_has_three_digits, 0, sizeof(rates) / sizeof(rates[0]));
 	tcase_add_test(t, live_sweep_piped);
 	tcase_add_test(t, live_sweep_redraws);
 	suite_add_tcase(s, t);
