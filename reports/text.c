@@ -163,16 +163,12 @@ static void put_expected(struct buf *b, const struct report_item *it)
 	report_fact(b, "expected", buf_str(&names));
 }
 
-/* The scenario that a run folder keeps is whole: includes merged, variables given, paths absolute.
- */
+/* A run folder keeps all that a replay needs. */
 static void put_again(struct buf *b, const struct report_input *in, const struct report_item *it)
 {
-	const struct event *begin =
-		it->journal != NULL ? journal_find(it->journal, EVENT_DRILL_BEGIN, 0) : NULL;
-	if (it->fault == NULL || begin == NULL)
+	if (it->fault == NULL || it->journal == NULL)
 		return;
-	buf_printf(b, "    again     backout run %s/scenario.json --fault %s --seed %s\n", in->dir,
-		   it->fault->slug, json_get_string(begin->fields, "seed", ""));
+	buf_printf(b, "    again     backout replay %s %s\n", in->dir, it->label);
 }
 
 static void put_failure(struct buf *b, const struct report_input *in, const struct report_item *it,

@@ -161,6 +161,22 @@ int options_need(const struct command *c, const struct arguments *args, size_t m
 	return 0;
 }
 
+int options_count(const struct command *c, const char *option, const char *text, uint64_t max,
+		  uint64_t *ret, struct err *e)
+{
+	size_t len = strlen(text);
+	uint64_t n = 0;
+	bool good = len > 0 && len <= 18 && strspn(text, "0123456789") == len;
+	for (size_t i = 0; good && i < len; i++)
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	if (!good || n < 1 || n > max)
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
+			      "%s: --%s '%s' is no whole number from 1 to %llu", c->name, option,
+			      text, (unsigned long long)max);
+	*ret = n;
+	return 0;
+}
+
 void options_free(struct arguments *args)
 {
 	free(args->items);

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "harness/base/err.h"
@@ -44,6 +45,9 @@ enum options_result options_parse(const struct command *c, const struct option_r
 /* Between min and max arguments (max 0: no limit), else an error with the usage. */
 int options_need(const struct command *c, const struct arguments *args, size_t min, size_t max,
 		 struct err *e);
+/* The value of an option that takes a number, 1 to `max`. */
+int options_count(const struct command *c, const char *option, const char *text, uint64_t max,
+		  uint64_t *ret, struct err *e);
 void options_free(struct arguments *args);
 void options_free_pairs(struct pairs *pairs);
 

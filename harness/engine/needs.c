@@ -30,7 +30,7 @@ static uint64_t kind_needs(const struct kind *k)
 	return set;
 }
 
-static uint64_t node_needs(const struct node_plan *n)
+uint64_t host_needs_root(const struct node_plan *n)
 {
 	uint64_t set = 0;
 	if (n->root.kind == ROOT_DEBIAN)
@@ -39,6 +39,12 @@ static uint64_t node_needs(const struct node_plan *n)
 		set |= HOST_BIT(HOST_MKFS_EROFS) | HOST_BIT(HOST_EROFS);
 	if (n->disk.given)
 		set |= disks[n->disk.fs];
+	return set;
+}
+
+static uint64_t node_needs(const struct node_plan *n)
+{
+	uint64_t set = host_needs_root(n);
 	if (n->address.set)
 		set |= HOST_BIT(HOST_BRIDGE) | HOST_BIT(HOST_VETH);
 	if (n->rate > 0)
@@ -59,6 +65,11 @@ uint64_t host_needs_images(void)
 	       HOST_BIT(HOST_EROFS);
 }
 
+uint64_t host_needs_fault(const struct fault_plan *f)
+{
+	return kind_needs(f->injector) | kind_needs(f->trigger);
+}
+
 uint64_t host_needs(const struct plan *p)
 {
 	uint64_t set = HOST_BIT(HOST_ROOT) | HOST_BIT(HOST_STATE) | HOST_BIT(HOST_NAMESPACES) |
@@ -66,6 +77,12 @@ uint64_t host_needs(const struct plan *p)
 	for (size_t i = 0; i < p->node_count; i++)
 		set |= node_needs(&p->nodes[i]);
 	for (size_t i = 0; i < p->fault_count; i++)
-		set |= kind_needs(p->faults[i].injector) | kind_needs(p->faults[i].trigger);
+		set |= host_needs_fault(&p->faults[i]);
 	return set;
+}
+
+uint64_t host_needs_again(const struct plan *p, const struct fault_plan *f)
+{
+	uint64_t builders = HOST_BIT(HOST_MMDEBSTRAP) | HOST_BIT(HOST_MKFS_EROFS);
+	return (host_needs(p) | host_needs_fault(f)) & ~builders;
 }

@@ -8,6 +8,12 @@
 #include "harness/model/plan.h"
 
 uint64_t host_needs(const struct plan *p);
+/* One fault that is none of the plan's own. */
+uint64_t host_needs_fault(const struct fault_plan *f);
+/* What it takes to build this node's root. */
+uint64_t host_needs_root(const struct node_plan *n);
+/* The plan and one of its faults (or an added one), the roots being there. */
+uint64_t host_needs_again(const struct plan *p, const struct fault_plan *f);
 /* What building images alone needs. */
 uint64_t host_needs_images(void);
 

@@ -2,8 +2,11 @@
 #include "harness/engine/roots.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/base/mem.h"
+#include "harness/engine/needs.h"
+#include "harness/sandbox/host.h"
 
 static int base_of(struct owner *o, const struct root_plan *r, image_progress_fn progress,
 		   void *arg, struct image *ret, struct err *e)
@@ -47,6 +50,67 @@ int roots_prepare(struct owner *o, const struct plan *p, image_progress_fn progr
 	struct image *roots = mem_array(p->node_count, sizeof(*roots));
 	for (size_t i = 0; i < p->node_count; i++) {
 		if (node_root(o, &p->nodes[i], progress, arg, &roots[i], e) < 0) {
+			roots_free(roots, p->node_count);
+			return -1;
+		}
+	}
+	*ret = roots;
+	return 0;
+}
+
+static const char *recorded_digest(const struct pairs *recorded, const char *node)
+{
+	for (size_t i = 0; i < recorded->count; i++)
+		if (strcmp(recorded->items[i].key, node) == 0)
+			return recorded->items[i].value;
+	return NULL;
+}
+
+/* A folder's digest is that of its path: only an image has one of its content. */
+static bool is_folder(const struct node_plan *n)
+{
+	return n->root.kind == ROOT_DIR && n->files.count == 0 && n->setup.count == 0;
+}
+
+static int build_again(struct owner *o, const struct node_plan *n, const char *digest,
+		       const struct roots_note *note, struct image *ret, struct err *e)
+{
+	if (host_require_owned(host_needs_root(n), o, e) < 0 ||
+	    node_root(o, n, note->fn, note->arg, ret, e) < 0) {
+		e->exit = EXIT_UNAVAILABLE;
+		return err_prefix(e,
+				  "the root image of content %s is not in the cache and cannot be "
+				  "built again (a bundle would have it)",
+				  digest);
+	}
+	if (strcmp(ret->digest, digest) == 0)
+		return 0;
+	(void)ERR_AS(e, EXIT_UNAVAILABLE, 0,
+		     "root of node '%s': the image of the run, content %s, is not in the cache, "
+		     "and what was built anew has content %s; replay from a bundle, or `backout "
+		     "run` the scenario again",
+		     n->name, digest, ret->digest);
+	image_free(ret);
+	return -1;
+}
+
+static int root_again(struct owner *o, const struct node_plan *n, const char *digest,
+		      const struct roots_note *note, struct image *ret, struct err *e)
+{
+	if (digest == NULL)
+		return ERR_AS(e, EXIT_BAD_SCENARIO, 0, "run.json names no root of node '%s'",
+			      n->name);
+	int found = is_folder(n) ? 0 : image_find(owner_state_dir(o), digest, ret, e);
+	return found != 0 ? found : build_again(o, n, digest, note, ret, e);
+}
+
+int roots_again(struct owner *o, const struct plan *p, const struct pairs *recorded,
+		const struct roots_note *note, struct image **ret, struct err *e)
+{
+	struct image *roots = mem_array(p->node_count, sizeof(*roots));
+	for (size_t i = 0; i < p->node_count; i++) {
+		const struct node_plan *n = &p->nodes[i];
+		if (root_again(o, n, recorded_digest(recorded, n->name), note, &roots[i], e) < 0) {
 			roots_free(roots, p->node_count);
 			return -1;
 		}

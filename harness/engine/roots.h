@@ -7,9 +7,18 @@
 #include "harness/model/plan.h"
 #include "harness/sandbox/image.h"
 
+struct roots_note {
+	image_progress_fn fn; /* may be NULL */
+	void *arg;
+};
+
 /* `*ret` has one image a node, in the plan's order; roots_free(). */
 int roots_prepare(struct owner *o, const struct plan *p, image_progress_fn progress, void *arg,
 		  struct image **ret, struct err *e);
+/* The same, but with the content that a run has recorded (node to digest). What is not in the cache
+ * is built again where that can be done; another content than recorded is exit 69. */
+int roots_again(struct owner *o, const struct plan *p, const struct pairs *recorded,
+		const struct roots_note *note, struct image **ret, struct err *e);
 void roots_free(struct image *roots, size_t count); /* NULL-safe */
 
 #endif

@@ -219,8 +219,23 @@ static bool of_scenario(const struct plan *p, const char *slug)
 	return false;
 }
 
+/* `only`: NULL, or one drill's slug or fault's name. */
+static bool wanted(const char *only, const struct fault_plan *f)
+{
+	return only == NULL || strcmp(only, f->slug) == 0 || strcmp(only, f->name) == 0;
+}
+
+static int add_drill(struct run *r, const char *only, const struct fault_plan *f, struct err *e)
+{
+	if (!wanted(only, f))
+		return 0;
+	if (add_if_there(r, ROLE_DRILL, f, 0, e) < 0)
+		return -1;
+	return add_if_there(r, ROLE_KNOCKOUT, f, 0, e);
+}
+
 /* A drill whose fault was made while the run went on. */
-static int add_drill_of(struct run *r, const char *slug, struct err *e)
+static int add_drill_of(struct run *r, const char *only, const char *slug, struct err *e)
 {
 	GUARD_BUF struct buf text = { 0 };
 	const struct fault_plan *f = NULL;
@@ -230,12 +245,10 @@ static int add_drill_of(struct run *r, const char *slug, struct err *e)
 	if (io_read_file(AT_FDCWD, path, JSON_TEXT_MAX, &text, e) < 0 ||
 	    plan_add_fault_as(r->doc, slug, path, buf_str(&text), catalog_get(), &f, e) < 0)
 		return -1;
-	if (add_if_there(r, ROLE_DRILL, f, 0, e) < 0)
-		return -1;
-	return add_if_there(r, ROLE_KNOCKOUT, f, 0, e);
+	return add_drill(r, only, f, e);
 }
 
-static int add_other_drills(struct run *r, struct err *e)
+static int add_other_drills(struct run *r, const char *only, struct err *e)
 {
 	struct dirent **entries = NULL;
 	GUARD(mem) char *drills = mem_printf("%s/drills", r->dir);
@@ -246,14 +259,14 @@ static int add_other_drills(struct run *r, struct err *e)
 		result = ERR(e, 0, "'%s' holds more than %d drills", drills, RUN_DRILLS_MAX);
 	for (int i = 0; i < n; i++) {
 		if (result == 0)
-			result = add_drill_of(r, entries[i]->d_name, e);
+			result = add_drill_of(r, only, entries[i]->d_name, e);
 		free(entries[i]);
 	}
 	free(entries);
 	return result;
 }
 
-int run_load(struct run **ret, const char *dir, struct err *e)
+static int load(struct run **ret, const char *dir, const char *only, struct err *e)
 {
 	GUARD(mem) char *clean = mem_strdup(dir);
 	for (size_t n = strlen(clean); n > 1 && clean[n - 1] == '/'; n--)
@@ -272,16 +285,46 @@ int run_load(struct run **ret, const char *dir, struct err *e)
 		if (add_if_there(r, ROLE_CONTROL, NULL, letter, e) < 0)
 			goto fail;
 	for (size_t i = 0; i < r->view.plan->fault_count; i++) {
-		const struct fault_plan *f = &r->view.plan->faults[i];
-		if (add_if_there(r, ROLE_DRILL, f, 0, e) < 0 ||
-		    add_if_there(r, ROLE_KNOCKOUT, f, 0, e) < 0)
+		if (add_drill(r, only, &r->view.plan->faults[i], e) < 0)
 			goto fail;
 	}
-	if (add_other_drills(r, e) < 0 || run_conclude(r, e) < 0 || sweep_folder_read(r, e) < 0)
+	if (add_other_drills(r, only, e) < 0 || run_conclude(r, e) < 0 ||
+	    (only == NULL && sweep_folder_read(r, e) < 0))
 		goto fail;
 	*ret = r;
 	return 0;
 fail:
 	run_free(r);
 	return -1;
+}
+
+int run_load(struct run **ret, const char *dir, struct err *e)
+{
+	return load(ret, dir, NULL, e);
+}
+
+int run_load_drill(struct run **ret, const char *dir, const char *drill, int *ret_index,
+		   struct err *e)
+{
+	const char *slash = strchr(drill, '/');
+	const char *name = slash != NULL ? slash + 1 : drill;
+	struct run *r;
+	int index = -1;
+	if (load(&r, dir, name, e) < 0)
+		return -1;
+	/* A folder's name is one drill's; a fault's name may be that of several. */
+	for (size_t i = 0; i < r->count; i++) {
+		if (r->items[i].role != ROLE_DRILL)
+			continue;
+		if (index < 0 || strcmp(r->items[i].fault->slug, name) == 0)
+			index = (int)i;
+	}
+	if (index < 0) {
+		run_free(r);
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
+			      "no drill '%s' in this run; see `backout show %s`", drill, dir);
+	}
+	*ret = r;
+	*ret_index = index;
+	return 0;
 }

@@ -45,6 +45,10 @@ struct run;
 /* Reads and judges. Exit 65 when it is not a run folder. Drills of faults that the scenario does
  * not have come last, sorted by their folders' names. */
 int run_load(struct run **ret, const char *dir, struct err *e);
+/* The same, but only the controls and the drill (with its knock-out) of that label ("drills/x"),
+ * slug ("x") or fault's name. Exit 64 when there is none such. `*ret_index` is the drill's. */
+int run_load_drill(struct run **ret, const char *dir, const char *drill, int *ret_index,
+		   struct err *e);
 void run_free(struct run *r); /* NULL-safe */
 const struct run_view *run_view(const struct run *r);
 

@@ -17,7 +17,7 @@ static int rank(int code)
 	return (int)(sizeof(order) / sizeof(order[0]));
 }
 
-static int worse(int a, int b)
+int verdict_worse_exit(int a, int b)
 {
 	return rank(b) > rank(a) ? b : a;
 }
@@ -36,12 +36,12 @@ int verdict_run_exit(const struct verdict *controls, size_t control_count,
 	int code = vacuous ? EXIT_INCONCLUSIVE : EXIT_OK;
 	bool restored = false;
 	for (size_t i = 0; i < control_count; i++)
-		code = worse(code, exit_of(&controls[i]));
+		code = verdict_worse_exit(code, exit_of(&controls[i]));
 	for (size_t i = 0; i < drill_count; i++) {
-		code = worse(code, exit_of(&drills[i]));
+		code = verdict_worse_exit(code, exit_of(&drills[i]));
 		restored |= drills[i].outcome == OUTCOME_RESTORED;
 	}
-	return restored ? code : worse(code, EXIT_INCONCLUSIVE);
+	return restored ? code : verdict_worse_exit(code, EXIT_INCONCLUSIVE);
 }
 
 static bool listed(const struct changes *list, const struct change *c)

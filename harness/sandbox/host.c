@@ -152,22 +152,27 @@ static bool blocked(enum host_feature f, struct host_result *results)
 	return false;
 }
 
+static void try_all(uint64_t set, const struct host_test *common,
+		    struct host_result ret[HOST_FEATURE_COUNT])
+{
+	memset(ret, 0, HOST_FEATURE_COUNT * sizeof(*ret));
+	for (int f = 0; f < HOST_FEATURE_COUNT; f++) {
+		ret[f].asked = (set & HOST_BIT(f)) != 0;
+		if (!ret[f].asked || blocked((enum host_feature)f, ret))
+			continue;
+		struct host_test t = *common;
+		try_feature((enum host_feature)f, &t, &ret[f]);
+	}
+}
+
 void host_check(uint64_t set, const char *state_dir, struct host_result ret[HOST_FEATURE_COUNT])
 {
 	/* All that the tests make belongs to an owner, so that `gc` finds what a kill leaves. */
 	struct err no_owner = { 0 }, e = { 0 };
 	struct owner *owner = NULL;
-	memset(ret, 0, HOST_FEATURE_COUNT * sizeof(*ret));
 	(void)owner_create(&owner, state_dir, &no_owner);
-	for (int f = 0; f < HOST_FEATURE_COUNT; f++) {
-		ret[f].asked = (set & HOST_BIT(f)) != 0;
-		if (!ret[f].asked || blocked((enum host_feature)f, ret))
-			continue;
-		struct host_test t = { .state_dir = state_dir,
-				       .owner = owner,
-				       .no_owner = no_owner.why };
-		try_feature((enum host_feature)f, &t, &ret[f]);
-	}
+	struct host_test t = { .state_dir = state_dir, .owner = owner, .no_owner = no_owner.why };
+	try_all(set, &t, ret);
 	if (owner_destroy(owner, &e) > 0 && set & HOST_BIT(HOST_STATE)) {
 		ret[HOST_STATE].ok = false;
 		(void)snprintf(ret[HOST_STATE].detail, HOST_DETAIL_MAX, "%.*s", HOST_DETAIL_MAX - 1,
@@ -175,12 +180,10 @@ void host_check(uint64_t set, const char *state_dir, struct host_result ret[HOST
 	}
 }
 
-int host_require(uint64_t set, const char *state_dir, struct err *e)
+static int refuse_lacking(const struct host_result *results, struct err *e)
 {
-	struct host_result results[HOST_FEATURE_COUNT];
 	GUARD_BUF struct buf why = { 0 };
 	const char *out = NULL;
-	host_check(set, state_dir, results);
 	for (int f = 0; f < HOST_FEATURE_COUNT; f++) {
 		if (!results[f].tried || results[f].ok)
 			continue;
@@ -193,4 +196,19 @@ int host_require(uint64_t set, const char *state_dir, struct err *e)
 		return 0;
 	return ERR_AS(e, EXIT_UNAVAILABLE, 0,
 		      "this host lacks %s. Way out: %s. See `backout doctor`", buf_str(&why), out);
+}
+
+int host_require(uint64_t set, const char *state_dir, struct err *e)
+{
+	struct host_result results[HOST_FEATURE_COUNT];
+	host_check(set, state_dir, results);
+	return refuse_lacking(results, e);
+}
+
+int host_require_owned(uint64_t set, struct owner *o, struct err *e)
+{
+	struct host_result results[HOST_FEATURE_COUNT];
+	const struct host_test t = { .state_dir = owner_state_dir(o), .owner = o, .no_owner = "" };
+	try_all(set, &t, results);
+	return refuse_lacking(results, e);
 }

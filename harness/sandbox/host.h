@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "harness/base/err.h"
+#include "harness/sandbox/owner.h"
 
 /* id, name, what needs it, way out where it lacks */
 /* clang-format off */
@@ -78,5 +79,7 @@ void host_check(uint64_t features, const char *state_dir,
 		struct host_result ret[HOST_FEATURE_COUNT]);
 /* 0 when this host has them all; else exit 69 with every one that lacks and the first's way out. */
 int host_require(uint64_t features, const char *state_dir, struct err *e);
+/* The same for a process that has its owner already: it can have only one. */
+int host_require_owned(uint64_t features, struct owner *o, struct err *e);
 
 #endif

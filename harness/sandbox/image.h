@@ -64,9 +64,12 @@ struct image_progress_to {
 };
 int image_disk(struct owner *o, const struct image *base, const struct image_disk_spec *spec,
 	       const struct image_progress_to *to, struct image *ret, struct err *e);
+/* The cached image with this content. 1: *ret filled; 0: there is none. */
+int image_find(const char *state_dir, const char *digest, struct image *ret, struct err *e);
 
 struct image_info {
 	char key[33];
+	char digest[33]; /* of the content */
 	char *kind, *recipe; /* recipe: one line for a person */
 	uint64_t size;
 	int64_t built; /* seconds since the epoch */

@@ -67,6 +67,24 @@ void image_list_free(struct image_info *list, int count)
 	free(list);
 }
 
+int image_find(const char *state_dir, const char *digest, struct image *ret, struct err *e)
+{
+	struct image_info *list = NULL;
+	int count = image_list(state_dir, &list, e), found = 0;
+	for (int i = 0; i < count && found == 0; i++) {
+		GUARD(mem) char *path = mem_printf("%s/images/%s.erofs", state_dir, list[i].key);
+		if (strcmp(list[i].digest, digest) != 0 || access(path, F_OK) < 0)
+			continue;
+		memset(ret, 0, sizeof(*ret));
+		memcpy(ret->key, list[i].key, HASH_TEXT);
+		memcpy(ret->digest, list[i].digest, HASH_TEXT);
+		ret->path = take_ptr(&path);
+		found = 1;
+	}
+	image_list_free(list, count);
+	return count < 0 ? -1 : found;
+}
+
 /* The json first: from then on the image is absent. A builder at work keeps its lock file. */
 static int remove_one(int dirfd, const char *key, struct err *e)
 {

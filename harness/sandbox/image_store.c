@@ -80,6 +80,7 @@ int image_meta_read(const char *dir, const char *key, struct image_info *ret,
 	(void)snprintf(digest, HASH_TEXT, "%s", json_get_string(root, "digest", ""));
 	if (ret != NULL) {
 		(void)snprintf(ret->key, sizeof(ret->key), "%s", key);
+		(void)snprintf(ret->digest, sizeof(ret->digest), "%s", digest);
 		ret->kind = mem_strdup(json_get_string(root, "kind", "?"));
 		ret->recipe = mem_strdup(json_get_string(root, "recipe", "?"));
 		ret->size = (uint64_t)json_get_int(root, "size", 0);

@@ -107,7 +107,7 @@ START_TEST(judged_again)
 }
 END_TEST
 
-/* What the report says under "again": the run folder's own scenario strikes as before. */
+/* What the report says under "again" repeats the drill, word for word. */
 START_TEST(struck_again_from_the_folder)
 {
 	TEST_NEEDS_ROOT();
@@ -117,17 +117,20 @@ START_TEST(struck_again_from_the_folder)
 	PROGRAM(&first, "run", TOY, "--state", t.state, "--runs", t.runs, "--var", t.root,
 		"--fault", "second cp killed", "--seed", "abc");
 	ck_assert_int_eq(first.exit, 1);
-	char *line = strstr(buf_str(&first.out), "again     backout run ");
+	char *line = strstr(buf_str(&first.out), "again     backout replay ");
 	ck_assert_ptr_nonnull(line);
-	GUARD(mem) char *scenario = mem_strdup(line + strlen("again     backout run "));
-	scenario[strcspn(scenario, " ")] = '\0';
-	ck_assert_ptr_nonnull(strstr(line, "--fault second-cp-killed --seed abc\n"));
-	PROGRAM(&again, "run", scenario, "--fault", "second-cp-killed", "--seed", "abc", "--json",
-		"--state", t.state, "--runs", t.runs);
+	GUARD(mem) char *run = mem_strdup(line + strlen("again     backout replay "));
+	char *drill = strchr(run, ' ');
+	ck_assert_ptr_nonnull(drill);
+	*drill++ = '\0';
+	drill[strcspn(drill, "\n")] = '\0';
+	ck_assert_str_eq(drill, "drills/second-cp-killed");
+	PROGRAM(&again, "replay", run, drill, "--json", "--state", t.state, "--runs", t.runs);
 	struct json_doc *report = program_json(&again);
 	ck_assert_str_eq(json_get_string(report_drill(report, "second cp killed"), "outcome", "?"),
 			 "drifted");
 	ck_assert_ptr_nonnull(strstr(json_get_string(json_root(report), "run", "?"), "-toy-"));
+	ck_assert_ptr_nonnull(strstr(buf_str(&again.err), "same as recorded: drifted\n"));
 	json_doc_free(report);
 	program_free(&first);
 	program_free(&again);

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* Drills repeated from their run folder: the same again, wherever the folder lies and whatever has
+ * become of the scenario; and what is said when they cannot be. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
+#include "tests/drill/program.h"
+#include "tests/unit/runner.h"
+
+#define TOY "tests/drill/scenarios/toy.json"
+
+struct toy {
+	char state[320], runs[320], root[320];
+	char run[700]; /* the recorded run's folder */
+};
+
+static void set_up(struct toy *t)
+{
+	const char *dir = test_dir();
+	(void)snprintf(t->state, sizeof(t->state), "%s/state", dir);
+	(void)snprintf(t->runs, sizeof(t->runs), "%s/runs", dir);
+	(void)snprintf(t->root, sizeof(t->root), "root=%s", test_busybox_root());
+}
+
+/* The one run so far, by its path. */
+static void find_run(struct toy *t)
+{
+	GUARD(dir) DIR *d = opendir(t->runs);
+	ck_assert_ptr_nonnull(d);
+	for (struct dirent *de; (de = readdir(d)) != NULL;)
+		if (de->d_name[0] != '.')
+			(void)snprintf(t->run, sizeof(t->run), "%s/%s", t->runs, de->d_name);
+}
+
+static void record(struct toy *t, const char *fault, const char *rollback)
+{
+	struct program p;
+	set_up(t);
+	PROGRAM(&p, "run", TOY, "--state", t->state, "--runs", t->runs, "--var", t->root, "--fault",
+		fault, "--rollback", rollback, "--seed", "abc");
+	ck_assert_msg(p.exit <= 2, "%s", buf_str(&p.err));
+	program_free(&p);
+	find_run(t);
+}
+
+static void expect(const struct program *p, int exit, const char *text)
+{
+	ck_assert_msg(p->exit == exit && (strstr(buf_str(&p->out), text) != NULL ||
+					  strstr(buf_str(&p->err), text) != NULL),
+		      "exit %d instead of %d, or without \"%s\"\n%s\n%s", p->exit, exit, text,
+		      buf_str(&p->out), buf_str(&p->err));
+}
+
+static const struct {
+	const char *fault, *slug, *rollback, *outcome;
+	int exit;
+} cases[] = {
+	{ "killed at mv", "killed-at-mv", "nothing", "residue", 1 },
+	{ "killed at sleep", "killed-at-sleep", "good", "harmless", 2 },
+	{ "never there", "never-there", "good", "not_reached", 2 },
+	{ "rollback killed", "rollback-killed", "good", "stuck", 1 },
+};
+
+START_TEST(same_again)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	record(&t, cases[_i].fault, cases[_i].rollback);
+	GUARD(mem) char *same = mem_printf("same as recorded: %s\n", cases[_i].outcome);
+	GUARD(mem) char *label = mem_printf("drills/%s", cases[_i].slug);
+	const char *const names[] = { label, cases[_i].fault };
+	for (size_t i = 0; i < 2; i++) {
+		PROGRAM(&p, "replay", t.run, names[i], "--state", t.state, "--runs", t.runs);
+		expect(&p, cases[_i].exit, same);
+		program_free(&p);
+	}
+	/* Its own folder has all that a run folder has: the seed, controls, a fault to repeat. */
+	PROGRAM(&p, "replay", "last", cases[_i].slug, "--state", t.state, "--runs", t.runs);
+	expect(&p, cases[_i].exit, same);
+	program_free(&p);
+	PROGRAM(&p, "report", "last", "--runs", t.runs, "--format", "json");
+	struct json_doc *report = program_json(&p);
+	ck_assert_uint_eq(json_size(json_get(json_root(report), "controls")), 2);
+	ck_assert_str_eq(json_get_string(report_drill(report, cases[_i].fault), "outcome", "?"),
+			 cases[_i].outcome);
+	json_doc_free(report);
+	program_free(&p);
+}
+END_TEST
+
+START_TEST(ten_times)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	record(&t, "killed at mv", "good");
+	PROGRAM(&p, "replay", t.run, "--times", "10", "--state", t.state, "--runs", t.runs);
+	expect(&p, 0, "10 of 10 the same as recorded: restored\n");
+	expect(&p, 0, "replay 10 of 10: same as recorded: restored\n");
+	program_free(&p);
+	/* Each left a folder, and each of these its seed. */
+	unsigned runs = 0;
+	GUARD(dir) DIR *d = opendir(t.runs);
+	for (struct dirent *de; (de = readdir(d)) != NULL;) {
+		GUARD_BUF struct buf text = { 0 };
+		struct err e = { 0 };
+		GUARD(mem) char *path = mem_printf("%s/%s/run.json", t.runs, de->d_name);
+		if (de->d_name[0] == '.')
+			continue;
+		runs++;
+		MUST(io_read_file(AT_FDCWD, path, 1 << 20, &text, &e));
+		ck_assert_ptr_nonnull(strstr(buf_str(&text), "\"seed\":\"abc\""));
+	}
+	ck_assert_uint_eq(runs, 11);
+}
+END_TEST
+
+START_TEST(folder_elsewhere)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	record(&t, "killed at mv", "nothing");
+	GUARD(mem) char *moved = mem_printf("%s/kept", test_dir());
+	ck_assert_int_eq(rename(t.run, moved), 0);
+	PROGRAM(&p, "replay", moved, "--state", t.state, "--runs", t.runs);
+	expect(&p, 1, "same as recorded: residue\n");
+	program_free(&p);
+}
+END_TEST
+
+/* Without its knock-out the recorded drill proves nothing; the replay makes one of its own. */
+START_TEST(different)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	struct err e = { 0 };
+	record(&t, "killed at mv", "good");
+	GUARD(mem) char *knockouts = mem_printf("%s/knockouts", t.run);
+	MUST(io_remove_tree(AT_FDCWD, knockouts, &e));
+	PROGRAM(&p, "replay", t.run, "killed-at-mv", "--state", t.state, "--runs", t.runs);
+	expect(&p, 2, "DIFFERENT: recorded unproven, now restored");
+	program_free(&p);
+	PROGRAM(&p, "replay", t.run, "--times", "2", "--state", t.state, "--runs", t.runs);
+	expect(&p, 2, "0 of 2 the same as recorded: unproven; DIFFERENT: 2 restored\n");
+	program_free(&p);
+}
+END_TEST
+
+/* A fault that no scenario lists is known by what its drill's folder says. */
+START_TEST(fault_of_the_folder)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	struct err e = { 0 };
+	GUARD_BUF struct buf text = { 0 };
+	record(&t, "killed at mv", "nothing");
+	GUARD(mem) char *scenario = mem_printf("%s/scenario.json", t.run);
+	MUST(io_read_file(AT_FDCWD, scenario, 1 << 20, &text, &e));
+	char *faults = strstr(buf_str(&text), "\"faults\": ");
+	ck_assert_ptr_nonnull(faults);
+	*faults = '\0';
+	GUARD(mem) char *without = mem_printf("%s\"faults\": [] }\n", buf_str(&text));
+	MUST(io_write_file(AT_FDCWD, scenario, without, strlen(without), 0644, &e));
+	PROGRAM(&p, "show", t.run, "--runs", t.runs);
+	expect(&p, 0, "drills/killed-at-mv                       residue        killed at mv\n");
+	program_free(&p);
+	PROGRAM(&p, "replay", t.run, "--state", t.state, "--runs", t.runs);
+	expect(&p, 1, "same as recorded: residue\n");
+	program_free(&p);
+	/* And once more from the replay's own folder. */
+	PROGRAM(&p, "replay", "last", "killed at mv", "--state", t.state, "--runs", t.runs);
+	expect(&p, 1, "same as recorded: residue\n");
+	program_free(&p);
+}
+END_TEST
+
+START_TEST(first_that_failed)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	set_up(&t);
+	PROGRAM(&p, "run", TOY, "--state", t.state, "--runs", t.runs, "--var", t.root);
+	expect(&p, 1, "again     backout replay ");
+	program_free(&p);
+	find_run(&t);
+	PROGRAM(&p, "replay", t.run, "--state", t.state, "--runs", t.runs);
+	expect(&p, 1, "same as recorded: drifted\n");
+	expect(&p, 1, "drills/second-cp-killed\n");
+	program_free(&p);
+	PROGRAM(&p, "replay", t.run, "killed at vm", "--state", t.state, "--runs", t.runs);
+	expect(&p, 64, "no drill 'killed at vm' in this run; see `backout show ");
+	program_free(&p);
+}
+END_TEST
+
+/* The root's folder is the test's own: it is changed, then removed. */
+START_TEST(image_is_gone)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	struct err e = { 0 };
+	set_up(&t);
+	GUARD(mem) char *root = mem_printf("%s/root", test_dir());
+	GUARD(mem) char *copy = mem_printf("cp -a '%s' '%s'", strchr(t.root, '=') + 1, root);
+	ck_assert_int_eq(system(copy), 0);
+	(void)snprintf(t.root, sizeof(t.root), "root=%s", root);
+	PROGRAM(&p, "run", TOY, "--state", t.state, "--runs", t.runs, "--var", t.root, "--fault",
+		"killed at mv");
+	expect(&p, 0, "restored");
+	program_free(&p);
+	GUARD(mem) char *images = mem_printf("%s/images", t.state);
+	MUST(io_remove_tree(AT_FDCWD, images, &e));
+	GUARD(mem) char *extra = mem_printf("%s/etc/extra", root);
+	MUST(io_write_file(AT_FDCWD, extra, "x", 1, 0644, &e));
+	PROGRAM(&p, "replay", "last", "--state", t.state, "--runs", t.runs);
+	expect(&p, 69, "is not in the cache, and what was built anew has content ");
+	program_free(&p);
+	MUST(io_remove_tree(AT_FDCWD, images, &e));
+	MUST(io_remove_tree(AT_FDCWD, root, &e));
+	PROGRAM(&p, "replay", "last", "--state", t.state, "--runs", t.runs);
+	expect(&p, 69, "is not in the cache and cannot be built again");
+	program_free(&p);
+}
+END_TEST
+
+Suite *suite_replay(void)
+{
+	Suite *s = suite_create("replay");
+	TCase *c = tcase_create("replay");
+	tcase_set_timeout(c, 180);
+	tcase_add_loop_test(c, same_again, 0, (int)(sizeof(cases) / sizeof(cases[0])));
+	tcase_add_test(c, ten_times);
+	tcase_add_test(c, folder_elsewhere);
+	tcase_add_test(c, different);
+	tcase_add_test(c, fault_of_the_folder);
+	tcase_add_test(c, first_that_failed);
+	tcase_add_test(c, image_is_gone);
+	suite_add_tcase(s, c);
+	return s;
+}
