@@ -6,7 +6,7 @@ BUILD   ?= build
 WERROR  ?=
 SAN     ?=
 MUTANT  ?=
-PKGS    := libseccomp libcgroup libnl-3.0 libnl-route-3.0 libcjson libxxhash
+PKGS    := libseccomp libcgroup libnl-3.0 libnl-route-3.0 libcjson libxxhash libarchive
 VERSION := 0.1.0
 # One short line a file; V=1 shows the commands.
 say = $(if $(V),,@printf '  %s %s\n' $(1) $@;)
@@ -24,7 +24,7 @@ PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 
 # All that building, testing and the demo need, from Debian. `make deps MORE="..."` adds to it.
 DEPS := gcc make libc6-dev pkg-config libseccomp-dev libcgroup-dev libnl-3-dev libnl-route-3-dev \
-        libcjson-dev libxxhash-dev check libsubunit-dev mmdebstrap erofs-utils busybox-static \
+        libcjson-dev libxxhash-dev libarchive-dev check libsubunit-dev mmdebstrap erofs-utils busybox-static \
         dpkg-dev apt-utils gnupg jq libxml2-utils iproute2
 MORE ?=
 

@@ -22,6 +22,7 @@ find harness injectors reports -name '*.[ch]' 2>/dev/null | sort | xargs awk '
 		wrapper["^netlink/"] = "harness/sandbox/link.c harness/sandbox/link_nl.c harness/sandbox/link_nl.h "
 		wrapper["^libcgroup"] = "harness/sandbox/cgroup.c "
 		wrapper["^xxhash[.]h$"] = "harness/base/hash.c "
+		wrapper["^archive(_entry)?[.]h$"] = "harness/base/archive.c "
 	}
 	function floor_of(path) { sub("/[^/]*$", "", path); return path }
 	function bad(text) { printf "%s:%d: %s\n", FILENAME, FNR, text; failed = 1 }

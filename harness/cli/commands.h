@@ -4,7 +4,9 @@
 #define BACKOUT_CLI_COMMANDS_H
 
 /* clang-format off */
-#define COMMANDS(X) X(check) X(doctor) X(gc) X(image) X(list) X(replay) X(report) X(run) X(schema) X(show) X(sweep)
+#define COMMANDS(X)                                                                        \
+	X(bundle) X(check) X(doctor) X(gc) X(image) X(list) X(replay) X(report) X(run)     \
+	X(schema) X(show) X(sweep)
 /* clang-format on */
 
 #endif

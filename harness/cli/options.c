@@ -16,8 +16,10 @@ static void print_help(const struct command *c, const struct option_row *rows)
 		     c->name, c->usage);
 	for (; rows->type != OPTION_END; rows++) {
 		char left[80];
-		(void)snprintf(left, sizeof(left), "--%s%s%s", rows->name,
-			       rows->arg != NULL ? " " : "", rows->arg != NULL ? rows->arg : "");
+		const char letter[] = { '-', rows->letter, ',', ' ', '\0' };
+		(void)snprintf(left, sizeof(left), "%s--%s%s%s", rows->letter != 0 ? letter : "",
+			       rows->name, rows->arg != NULL ? " " : "",
+			       rows->arg != NULL ? rows->arg : "");
 		(void)printf("  %-24s  %s\n", left, rows->help);
 	}
 	(void)printf("  %-24s  %s\n", "--help", "this text");
@@ -27,6 +29,16 @@ static const struct option_row *find(const struct option_row *rows, const char *
 {
 	for (; rows->type != OPTION_END; rows++)
 		if (strcmp(rows->name, name) == 0)
+			return rows;
+	return NULL;
+}
+
+/* "-o" */
+static const struct option_row *find_letter(const struct option_row *rows, const char *word)
+{
+	for (; rows->type != OPTION_END; rows++)
+		if (rows->letter != 0 && word[0] == '-' && word[1] == rows->letter &&
+		    word[2] == '\0')
 			return rows;
 	return NULL;
 }
@@ -95,26 +107,29 @@ static int take(const struct command *c, const struct option_row *rows, int left
 	const char *text = strchr(argv[0], '=');
 	size_t len = text != NULL ? (size_t)(text - argv[0]) : strlen(argv[0]);
 	bool dashes = strncmp(argv[0], "--", 2) == 0;
-	if (!dashes && strcmp(argv[0], "-h") != 0)
+	const struct option_row *row = find_letter(rows, argv[0]);
+	if (row == NULL && !dashes && strcmp(argv[0], "-h") != 0)
 		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
 			      "%s: unknown option %s; options are written --name", c->name,
 			      argv[0]);
 	(void)snprintf(name, sizeof(name), "%.*s", (int)(len - 2), argv[0] + 2);
-	if (!dashes || strcmp(name, "help") == 0)
+	if (row == NULL && (!dashes || strcmp(name, "help") == 0))
 		return 0;
-	const struct option_row *row = find(rows, name);
+	if (row == NULL)
+		row = find(rows, name);
 	if (row == NULL)
 		return unknown(c, rows, name, e);
 	if (row->type == OPTION_FLAG) {
 		if (text != NULL)
 			return ERR_AS(e, EXIT_USAGE_ERROR, 0, "%s: --%s takes no value", c->name,
-				      name);
+				      row->name);
 		return set(c, row, "", e) < 0 ? -1 : 1;
 	}
 	if (text != NULL)
 		return set(c, row, text + 1, e) < 0 ? -1 : 1;
 	if (left < 2)
-		return ERR_AS(e, EXIT_USAGE_ERROR, 0, "%s: --%s needs %s", c->name, name, row->arg);
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0, "%s: --%s needs %s", c->name, row->name,
+			      row->arg);
 	return set(c, row, argv[1], e) < 0 ? -1 : 2;
 }
 

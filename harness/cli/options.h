@@ -29,6 +29,7 @@ struct option_row {
 	void *value;
 	const char *arg; /* how help calls its argument; NULL for flags */
 	const char *help;
+	char letter; /* `-o` for it as well; 0: none */
 };
 
 struct arguments {

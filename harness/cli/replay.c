@@ -3,13 +3,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "harness/base/guard.h"
 #include "harness/base/log.h"
+#include "harness/base/mem.h"
 #include "harness/cli/live_view.h"
 #include "harness/cli/options.h"
 #include "harness/cli/run_report.h"
 #include "harness/cli/settings.h"
+#include "harness/engine/bundle.h"
 #include "harness/engine/replay.h"
 
 extern const struct command command_replay;
@@ -93,12 +96,12 @@ static void tell_all(const struct request *q, const struct replay *r, const stru
 	(void)fprintf(out, "\n");
 }
 
-static int replay_all(const struct request *q, const char *dir, const struct session *common,
-		      struct err *e)
+static int replay_all(const struct request *q, const char *dir, const char *drill,
+		      const struct session *common, struct err *e)
 {
 	struct replay *r = NULL;
 	struct tally t = { 0 };
-	if (replay_open(&r, dir, q->drill, e) < 0)
+	if (replay_open(&r, dir, drill, e) < 0)
 		return -1;
 	int result = 0;
 	while (result == 0 && t.done < q->times && t.interrupted == 0) {
@@ -116,18 +119,30 @@ static int replay_all(const struct request *q, const char *dir, const struct ses
 	return t.interrupted == SIGINT ? EXIT_INTERRUPTED : t.exit;
 }
 
+static bool is_file(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int replay(const struct request *q, struct err *e)
 {
 	GUARD(mem) char *dir = NULL;
+	GUARD(mem) char *bundled = NULL; /* the drill that a bundle is of */
 	static const struct run_progress silent;
 	struct session common = {
 		.state_dir = q->state_dir,
 		.runs_dir = q->runs_dir,
 		.progress = &silent,
 	};
-	if (settings_find_run(q->runs_dir, q->run, &dir, e) < 0 || session_own(&common, e) < 0)
+	bool bundle = is_file(q->run);
+	if (!bundle && settings_find_run(q->runs_dir, q->run, &dir, e) < 0)
 		return -1;
-	int result = replay_all(q, dir, &common, e);
+	if (session_own(&common, e) < 0)
+		return -1;
+	int result = bundle ? bundle_open(common.owner, q->run, &dir, &bundled, e) : 0;
+	if (result == 0)
+		result = replay_all(q, dir, q->drill != NULL ? q->drill : bundled, &common, e);
 	int ended = session_disown(&common, result < 0 ? -1 : 0, e);
 	return ended < 0 ? -1 : result;
 }
@@ -166,6 +181,6 @@ static int replay_run(int argc, char **argv)
 const struct command command_replay = {
 	.name = "replay",
 	.help = "repeat a drill of a run from its folder, and compare the outcomes",
-	.usage = "RUN [DRILL] [--times N] [--json]",
+	.usage = "RUN [DRILL] [--times N] [--json]   (RUN may be a bundle's file)",
 	.run = replay_run,
 };

@@ -101,6 +101,16 @@ void replay_close(struct replay *r)
 	free(r);
 }
 
+const struct run_view *replay_view(const struct replay *r)
+{
+	return run_view(r->run);
+}
+
+const struct pairs *replay_roots(const struct replay *r)
+{
+	return &r->roots;
+}
+
 const struct run_item *replay_recorded(const struct replay *r)
 {
 	return &run_view(r->run)->items[r->index];

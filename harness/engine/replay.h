@@ -16,7 +16,9 @@ struct replay;
 /* `run_dir`: a run's folder. `drill`: label, slug or fault's name; NULL: the first that failed, or
  * the only one. Exit 64 when there is none such. */
 int replay_open(struct replay **ret, const char *run_dir, const char *drill, struct err *e);
-void replay_close(struct replay *r);                            /* NULL-safe */
+void replay_close(struct replay *r); /* NULL-safe */
+const struct run_view *replay_view(const struct replay *r);
+const struct pairs *replay_roots(const struct replay *r);       /* node to digest, of run.json */
 const struct run_item *replay_recorded(const struct replay *r); /* judged from the old folder */
 
 /* The scenario, seed and roots of the recorded run: for s with its first part filled in. *ret is

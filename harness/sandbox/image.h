@@ -67,9 +67,15 @@ int image_disk(struct owner *o, const struct image *base, const struct image_dis
 /* The cached image with this content. 1: *ret filled; 0: there is none. */
 int image_find(const char *state_dir, const char *digest, struct image *ret, struct err *e);
 
+/* Takes an image from elsewhere into the cache, once its content is seen to have that digest (exit
+ * 65 when it has not). The file, which must lie below the state folder, is moved; one that the
+ * cache has already stays. 1: it was there; 0: taken. */
+int image_import(struct owner *o, const char *erofs, const char *meta, const char *digest,
+		 struct err *e);
+
 struct image_info {
 	char key[33];
-	char digest[33]; /* of the content */
+	char digest[33];     /* of the content */
 	char *kind, *recipe; /* recipe: one line for a person */
 	uint64_t size;
 	int64_t built; /* seconds since the epoch */

@@ -205,6 +205,16 @@ START_TEST(first_that_failed)
 }
 END_TEST
 
+/* A root that the test may change. */
+static char *own_root(struct toy *t)
+{
+	char *root = mem_printf("%s/root", test_dir());
+	GUARD(mem) char *copy = mem_printf("cp -a '%s' '%s'", strchr(t->root, '=') + 1, root);
+	ck_assert_int_eq(system(copy), 0);
+	(void)snprintf(t->root, sizeof(t->root), "root=%s", root);
+	return root;
+}
+
 /* The root's folder is the test's own: it is changed, then removed. */
 START_TEST(image_is_gone)
 {
@@ -213,10 +223,7 @@ START_TEST(image_is_gone)
 	struct program p;
 	struct err e = { 0 };
 	set_up(&t);
-	GUARD(mem) char *root = mem_printf("%s/root", test_dir());
-	GUARD(mem) char *copy = mem_printf("cp -a '%s' '%s'", strchr(t.root, '=') + 1, root);
-	ck_assert_int_eq(system(copy), 0);
-	(void)snprintf(t.root, sizeof(t.root), "root=%s", root);
+	GUARD(mem) char *root = own_root(&t);
 	PROGRAM(&p, "run", TOY, "--state", t.state, "--runs", t.runs, "--var", t.root, "--fault",
 		"killed at mv");
 	expect(&p, 0, "restored");
@@ -236,6 +243,48 @@ START_TEST(image_is_gone)
 }
 END_TEST
 
+/* A bundle is all that a replay needs: no run folder, no source of the root, an empty cache. */
+START_TEST(bundle_elsewhere)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	struct err e = { 0 };
+	set_up(&t);
+	GUARD(mem) char *root = own_root(&t);
+	PROGRAM(&p, "run", TOY, "--state", t.state, "--runs", t.runs, "--var", t.root, "--fault",
+		"killed at mv");
+	expect(&p, 0, "restored");
+	program_free(&p);
+	find_run(&t);
+	GUARD(mem) char *file = mem_printf("%s/drill.tar.zst", test_dir());
+	GUARD(mem) char *small = mem_printf("%s/small.tar.zst", test_dir());
+	PROGRAM(&p, "bundle", t.run, "killed-at-mv", "-o", file, "--state", t.state);
+	expect(&p, 0, file);
+	program_free(&p);
+	PROGRAM(&p, "bundle", t.run, "killed-at-mv", "--output", small, "--without-images",
+		"--state", t.state);
+	expect(&p, 0, "is left out");
+	program_free(&p);
+	MUST(io_remove_tree(AT_FDCWD, root, &e));
+	MUST(io_remove_tree(AT_FDCWD, t.runs, &e));
+	MUST(io_remove_tree(AT_FDCWD, t.state, &e));
+	PROGRAM(&p, "replay", small, "--state", t.state, "--runs", t.runs);
+	expect(&p, 69, "is not in the cache");
+	program_free(&p);
+	PROGRAM(&p, "replay", file, "--times", "2", "--state", t.state, "--runs", t.runs);
+	expect(&p, 0, "2 of 2 the same as recorded: restored\n");
+	program_free(&p);
+	/* Now the image is there. */
+	PROGRAM(&p, "replay", small, "--state", t.state, "--runs", t.runs);
+	expect(&p, 0, "same as recorded: restored\n");
+	program_free(&p);
+	/* What was unpacked is gone. */
+	GUARD(mem) char *left = mem_printf("ls -d '%s'/owners/backout-* 2>/dev/null", t.state);
+	ck_assert_int_ne(system(left), 0);
+}
+END_TEST
+
 Suite *suite_replay(void)
 {
 	Suite *s = suite_create("replay");
@@ -248,6 +297,7 @@ Suite *suite_replay(void)
 	tcase_add_test(c, fault_of_the_folder);
 	tcase_add_test(c, first_that_failed);
 	tcase_add_test(c, image_is_gone);
+	tcase_add_test(c, bundle_elsewhere);
 	suite_add_tcase(s, c);
 	return s;
 }

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "harness/base/guard.h"
+#include "harness/base/hash.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/sandbox/image.h"
@@ -426,6 +428,38 @@ START_TEST(builders_wait)
 }
 END_TEST
 
+/* From another machine: only what has the content that it claims, and under a key of its own. */
+START_TEST(taken_from_elsewhere)
+{
+	static const char good[] = "{\"kind\":\"layer\",\"digest\":\"%s\"}";
+	struct bench b;
+	struct err e = { 0 };
+	struct image found = { 0 };
+	char digest[HASH_TEXT], wrong[HASH_TEXT] = "00000000000000000000000000000000";
+	bench_open(&b);
+	GUARD(mem) char *erofs = mem_printf("%s/in.erofs", b.state);
+	GUARD(mem) char *meta = mem_printf("%s/in.json", b.state);
+	hash_text("image", 5, digest);
+	GUARD(mem) char *text = mem_printf(good, digest);
+	MUST(io_write_file(AT_FDCWD, erofs, "image", 5, 0644, &e));
+	MUST(io_write_file(AT_FDCWD, meta, text, strlen(text), 0644, &e));
+	ck_assert_int_eq(image_import(b.owner, erofs, meta, wrong, &e), -1);
+	ck_assert_int_eq(e.exit, EXIT_BAD_SCENARIO);
+	ck_assert_ptr_nonnull(strstr(e.why, "it was damaged on the way"));
+	err_clear(&e);
+	ck_assert_int_eq(image_import(b.owner, erofs, meta, "../../x", &e), -1);
+	err_clear(&e);
+	ck_assert_int_eq(image_find(b.state, digest, &found, &e), 0);
+	MUST(image_import(b.owner, erofs, meta, digest, &e));
+	ck_assert_int_eq(image_find(b.state, digest, &found, &e), 1);
+	ck_assert_str_eq(found.digest, digest);
+	ck_assert_str_eq(found.key, digest);
+	image_free(&found);
+	ck_assert_int_eq(image_import(b.owner, erofs, meta, digest, &e), 1); /* it is there */
+	bench_close(&b);
+}
+END_TEST
+
 Suite *suite_image(void);
 Suite *suite_image(void)
 {
@@ -440,6 +474,7 @@ Suite *suite_image(void)
 	tcase_add_test(t, round_trip);
 	tcase_add_test(t, list_and_remove);
 	tcase_add_test(t, builders_wait);
+	tcase_add_test(t, taken_from_elsewhere);
 	suite_add_tcase(s, t);
 	return s;
 }
