@@ -106,8 +106,9 @@ deps: ## install from Debian what is missing (root, when something is)
 	{ [ -z "$$missing" ] || apt-get -q install -y --no-install-recommends $$missing </dev/null; }
 
 .PHONY: image-cache
-image-cache: $(BIN) ## build the demo's root images ahead of time (root)
-	@scenario=$$(scenarios/prepare-demo.sh) || exit; $(BIN) image build "$$scenario"
+image-cache: $(BIN) ## build the root images of the demo and the tests ahead of time (root)
+	@scenario=$$(scenarios/prepare-demo.sh) || exit; \
+	$(BIN) image build "$$scenario" scenarios/dpkg-upgrade/scenario.json
 
 .PHONY: install
 install: $(BIN) ## install under PREFIX (/usr/local), below DESTDIR
@@ -148,6 +149,12 @@ unit: $(UNIT_BIN) ## unit tests; SUITE=name for one
 .PHONY: drill-tests
 drill-tests: $(DRILL_BIN) image-cache ## tests of the whole program (root); SUITE=name for one
 	BACKOUT_BIN=$(abspath $(BIN)) $(DRILL_BIN) $(SUITE)
+
+.PHONY: nightly
+nightly: ## every scenario's run, those of wrong plans too, a quarter of an hour (root)
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@BACKOUT_BIN=$(abspath $(BIN)) tests/nightly.sh $(SCENARIOS)
 
 .PHONY: mutants
 mutants: test-bins $(BIN) ## break one thing at a time and see a named test go red (root)
