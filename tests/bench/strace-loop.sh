@@ -15,6 +15,7 @@ command -v strace >/dev/null || { echo 'strace-loop: needs strace' >&2; exit 69;
 if [ -z "${STRACE_LOOP_INSIDE-}" ]; then
 	tmp=$(mktemp -d /var/tmp/backout-strace-XXXXXX)
 	trap 'rmdir "$tmp"' EXIT
+	trap 'exit 1' HUP INT TERM
 	# strace and what it traces on one processor: between two, each stop costs five times as much.
 	STRACE_LOOP_INSIDE=$tmp taskset -c "$(taskset -pc $$ | sed 's/.*[ ,-]//')" \
 		unshare --mount --pid --fork --kill-child "$0" "$@"
@@ -46,13 +47,16 @@ drop() {
 ours='-path ./var/log -o -name status-old -o -path ./tmp -o -path ./dev'
 look() { # where
 	cd "$1"
+	# shellcheck disable=SC2086 # lists of names and of find's own words
 	find $dirs -maxdepth 1 \( $ours \) -prune -o -printf '%p %y %m %U %G %l\n' 2>/dev/null | LC_ALL=C sort -u
-	# shellcheck disable=SC2086 # names, one word each
+	# shellcheck disable=SC2086
 	md5sum $files 2>/dev/null
 	cd ..
 }
 residue() {
+	# shellcheck disable=SC2086
 	dirs=$(cd u && find . \( $ours \) -prune -o -type d -print)
+	# shellcheck disable=SC2086
 	files=$(cd u && find . \( $ours \) -prune -o -type f -print)
 	look lower >was
 	look m >is
