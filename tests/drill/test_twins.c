@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The workflows that come in pairs, run as a user runs them: what is struck at the same place comes
+ * back in the right one and does not in the wrong one, and both come back from a clean patch.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/drill/program.h"
+#include "tests/unit/runner.h"
+
+enum { DRILLS_MAX = 4 };
+
+struct twin {
+	const char *file;
+	int exit;
+	struct {
+		const char *fault, *outcome;
+	} drills[DRILLS_MAX];
+};
+
+static const struct twin twins[] = {
+	{ "config-push/right.json",
+	  0,
+	  { { "killed while backing up", "restored" },
+	    { "killed while copying", "restored" },
+	    { "disk full at the first attempt", "tolerated" },
+	    { "disk full at both attempts", "restored" } } },
+	{ "config-push/wrong.json",
+	  1,
+	  { { "killed while backing up", "degraded" },
+	    { "killed while copying", "restored" },
+	    { "disk full at the first attempt", "drifted" },
+	    { "disk full at both attempts", "degraded" } } },
+	{ "symlink-switch/right.json",
+	  0,
+	  { { "killed while unpacking", "restored" },
+	    { "killed before the new link", "restored" },
+	    { "killed before the switch", "restored" } } },
+	{ "symlink-switch/wrong.json", 1, { { "killed before the new link", "stuck" } } },
+	{ "symlink-switch/wrong-litter.json", 1, { { "killed before the switch", "residue" } } },
+	{ "tar-deploy/right.json",
+	  0,
+	  { { "killed as the third file comes", "restored" },
+	    { "killed behind the new files", "restored" } } },
+	{ "tar-deploy/wrong.json",
+	  1,
+	  { { "killed as the third file comes", "restored" },
+	    { "killed behind the new files", "residue" } } },
+	{ "sqlite-migration/right.json",
+	  0,
+	  { { "killed at the first write into the database", "harmless" },
+	    { "killed at the third write into the database", "harmless" },
+	    { "killed behind the commit", "restored" } } },
+	{ "sqlite-migration/wrong.json",
+	  1,
+	  { { "killed at the first write into the database", "stuck" },
+	    { "killed between drop and rename", "stuck" } } },
+	{ "git-push/right.json",
+	  0,
+	  { { "killed while fetching", "restored" },
+	    { "killed while files change", "restored" },
+	    { "killed before the branch moves", "restored" } } },
+	{ "git-push/wrong.json",
+	  1,
+	  { { "killed while fetching", "residue" },
+	    { "killed while files change", "stuck" },
+	    { "killed before the branch moves", "stuck" } } },
+	{ "ostree/right.json",
+	  0,
+	  { { "killed while pulling", "restored" },
+	    { "killed while checking out", "restored" },
+	    { "killed before the loader changes", "restored" } } },
+	{ "ostree/wrong.json",
+	  1,
+	  { { "killed while pulling", "stuck" },
+	    { "killed while checking out", "stuck" },
+	    { "killed before the loader changes", "stuck" } } },
+};
+
+static void check_controls(const struct twin *t, const struct json_doc *report)
+{
+	const struct json *controls = json_get(json_root(report), "controls");
+	ck_assert_uint_eq(json_size(controls), 2);
+	for (const struct json *c = json_first(controls); c != NULL; c = json_next(c)) {
+		ck_assert_msg(json_get_bool(c, "pass", false), "%s: %s: %s", t->file,
+			      json_get_string(c, "name", "?"), json_get_string(c, "why", "?"));
+		ck_assert_int_eq(json_get_int(c, "residue_visible", -1), 0);
+	}
+}
+
+static size_t check_drills(const struct twin *t, const struct json_doc *report)
+{
+	size_t count = 0;
+	for (; count < DRILLS_MAX && t->drills[count].fault != NULL; count++) {
+		const struct json *d = report_drill(report, t->drills[count].fault);
+		const char *outcome = json_get_string(d, "outcome", "?");
+		ck_assert_msg(strcmp(outcome, t->drills[count].outcome) == 0,
+			      "%s, %s: %s instead of %s: %s", t->file, t->drills[count].fault,
+			      outcome, t->drills[count].outcome, json_get_string(d, "why", "?"));
+	}
+	return count;
+}
+
+START_TEST(comes_back_or_not)
+{
+	TEST_NEEDS_ROOT();
+	const struct twin *t = &twins[_i];
+	struct program p;
+	char file[128], runs[320];
+	(void)snprintf(file, sizeof(file), "scenarios/%s", t->file);
+	(void)snprintf(runs, sizeof(runs), "%s/runs", test_dir());
+	PROGRAM(&p, "run", file, "--json", "--runs", runs);
+	struct json_doc *report = program_json(&p);
+	check_controls(t, report);
+	size_t count = check_drills(t, report);
+	ck_assert_uint_eq(json_size(json_get(json_root(report), "drills")), count);
+	ck_assert_int_eq(p.exit, t->exit);
+	json_doc_free(report);
+	program_free(&p);
+}
+END_TEST
+
+Suite *suite_twins(void);
+Suite *suite_twins(void)
+{
+	Suite *s = suite_create("twins");
+	TCase *c = tcase_create("twins");
+	tcase_set_timeout(c, 600);
+	tcase_add_loop_test(c, comes_back_or_not, 0, sizeof(twins) / sizeof(twins[0]));
+	suite_add_tcase(s, c);
+	return s;
+}
