@@ -126,6 +126,12 @@ int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault,
 	r->view.count = r->count;
 
 	int judged = role == ROLE_KNOCKOUT ? find(r, ROLE_DRILL, fault, 0) : (int)n;
+	/* A branch takes its counter-proof before it is known whether it is asked for. */
+	if (role == ROLE_KNOCKOUT && judged >= 0 &&
+	    !verdict_needs_knockout(&r->items[judged].verdict)) {
+		record_drop_states(r->records[n]);
+		return (int)n;
+	}
 	if (judged >= 0 && judge(r, judged, e) < 0)
 		return -1;
 	/* Only the controls' fingerprints are needed again, by every later drill; a drill's are

@@ -138,7 +138,7 @@ static int add_branch(struct sweeping *w, struct sweep_job *j, struct err *e)
 	c->item = run_add(w->s.run, ROLE_DRILL, f, 0, e);
 	if (c->item < 0)
 		return -1;
-	if (one_drill_needs_knockout(&w->s, c->item) && has_journal(j->knockout_dir) &&
+	if (j->knockout_dir != NULL && has_journal(j->knockout_dir) &&
 	    run_add(w->s.run, ROLE_KNOCKOUT, f, 0, e) < 0)
 		return -1;
 	c->busy = false;
