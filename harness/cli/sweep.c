@@ -9,10 +9,11 @@
 #include "harness/base/guard.h"
 #include "harness/base/log.h"
 #include "harness/base/mem.h"
-#include "harness/cli/live_view.h"
 #include "harness/cli/options.h"
 #include "harness/cli/run_report.h"
 #include "harness/cli/settings.h"
+#include "harness/cli/sweep_plans.h"
+#include "harness/cli/sweep_view.h"
 #include "harness/engine/sweep.h"
 
 extern const struct command command_sweep;
@@ -66,20 +67,11 @@ static int check(struct sweep_options *o, const struct words *t, struct err *e)
 	return 0;
 }
 
-static void progress(void *arg, const struct sweep_progress *p)
-{
-	live_view_sweep(arg, p);
-}
-
 static int execute(const struct sweep_options *o, bool json, struct err *e)
 {
 	struct run *run = NULL;
 	int interrupted = 0;
-	struct run_progress in;
-	struct live_view *view = live_view_open(&in);
-	const struct sweep_watch watch = { &in, progress, view };
-	int result = sweep_execute(&run, o, &watch, &interrupted, e);
-	live_view_close(view);
+	int result = sweep_view_execute(&run, o, &interrupted, e);
 	if (result == 0)
 		result = run_report_publish(run_view(run), json ? "json" : "text", e);
 	if (result == 0)
@@ -88,6 +80,12 @@ static int execute(const struct sweep_options *o, bool json, struct err *e)
 	if (result >= 0 && interrupted == SIGINT)
 		return EXIT_INTERRUPTED;
 	return result;
+}
+
+static int execute_any(const struct sweep_options *o, bool json, struct err *e)
+{
+	bool several = o->resume == NULL && sweep_plans_asked(o->run.rollback);
+	return several ? sweep_plans_run(o, json, e) : execute(o, json, e);
 }
 
 static int sweep_run(int argc, char **argv)
@@ -117,8 +115,8 @@ static int sweep_run(int argc, char **argv)
 		  "drill every point, also where others leave the same state" },
 		{ "no-branch", OPTION_FLAG, &o.ask.no_branch, NULL,
 		  "run every drill from the start of the workflow" },
-		{ "rollback", OPTION_TEXT, &o.run.rollback, "NAME",
-		  "back out by this plan of the scenario" },
+		{ "rollback", OPTION_TEXT, &o.run.rollback, "NAME[,NAME...]|all",
+		  "back out by this plan of the scenario; several are compared" },
 		{ "var", OPTION_PAIRS, &vars, "NAME=VALUE", "give a variable of the scenario" },
 		{ "seed", OPTION_TEXT, &o.run.seed, "TEXT",
 		  "instead of one that is drawn and recorded" },
@@ -145,7 +143,7 @@ static int sweep_run(int argc, char **argv)
 	}
 	if (result == 0) {
 		o.run.scenario = resume == NULL ? args.items[0] : NULL;
-		result = execute(&o, json, &e);
+		result = execute_any(&o, json, &e);
 	}
 	options_free(&args);
 	options_free_pairs(&vars);

@@ -19,6 +19,7 @@ struct run_options {
 	const struct pairs *vars; /* NULL: none */
 	const char *fault;        /* only the fault of this name or slug; NULL: all */
 	const char *seed;         /* NULL: drawn and recorded */
+	const char *dir;          /* of the run; NULL: a new one below runs_dir */
 };
 
 /* Needs root. On success (whatever the verdicts) *ret belongs to the caller: run_free().

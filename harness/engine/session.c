@@ -69,7 +69,7 @@ int session_seed(struct session *s, const char *seed, struct err *e)
 	return 0;
 }
 
-static int make_folder(struct session *s, struct err *e)
+int run_folder_make(const char *runs_dir, const char *slug, char **ret, struct err *e)
 {
 	char stamp[32];
 	time_t now = time(NULL);
@@ -78,15 +78,23 @@ static int make_folder(struct session *s, struct err *e)
 	uint16_t tail;
 	if (getrandom(&tail, sizeof(tail), 0) != (ssize_t)sizeof(tail))
 		return ERR(e, errno, "getrandom");
-	if (io_mkdirs(s->runs_dir, 0755, e) < 0) {
+	if (io_mkdirs(runs_dir, 0755, e) < 0) {
 		e->exit = EXIT_UNAVAILABLE;
 		return err_prefix(e, "the folder for runs (--runs DIR)");
 	}
-	s->dir = mem_printf("%s/%s-%s-%04x", s->runs_dir, stamp, s->plan->slug, tail);
-	if (mkdir(s->dir, 0755) < 0)
+	GUARD(mem) char *dir = mem_printf("%s/%s-%s-%04x", runs_dir, stamp, slug, tail);
+	if (mkdir(dir, 0755) < 0)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
-			      "make the run folder '%s' (another place: --runs DIR)", s->dir);
+			      "make the run folder '%s' (another place: --runs DIR)", dir);
+	*ret = take_ptr(&dir);
 	return 0;
+}
+
+static int make_folder(struct session *s, struct err *e)
+{
+	if (s->dir != NULL)
+		return io_mkdirs(s->dir, 0755, e);
+	return run_folder_make(s->runs_dir, s->plan->slug, &s->dir, e);
 }
 
 static void describe_host(struct session *s)

@@ -40,7 +40,7 @@ struct session {
 	char seed[SEED_TEXT];
 	char *host_json, *dir;
 	struct run *run;
-	struct pool *pool; /* from session_folder() to session_disown() */
+	struct pool *pool;   /* from session_folder() to session_disown() */
 	size_t index, total; /* drills begun, and to come, as far as known */
 };
 
@@ -52,9 +52,11 @@ int session_own(struct session *s, struct err *e);
 int session_disown(struct session *s, int result, struct err *e);
 /* NULL: one is drawn. */
 int session_seed(struct session *s, const char *seed, struct err *e);
-/* Behind doc, plan, roots and seed: the folder with run.json, scenario.json, plan.json and
- * host.json, and s->run, which takes the plan over. `more` (may be NULL): further members of
- * run.json. */
+/* A new folder RUNS/TIME-SLUG-XXXX; *ret is free()d by the caller. */
+int run_folder_make(const char *runs_dir, const char *slug, char **ret, struct err *e);
+/* Behind doc, plan, roots and seed: the folder (s->dir where the caller has set it) with run.json,
+ * scenario.json, plan.json and host.json, and s->run, which takes the plan over. `more` (may be
+ * NULL): further members of run.json. */
 int session_folder(struct session *s, const char *more, struct err *e);
 /* The same for a folder that is there, behind plan, roots, seed and s->run. */
 int session_reopen(struct session *s, const char *dir, struct err *e);

@@ -270,7 +270,8 @@ int sweep_execute(struct run **ret, const struct sweep_options *o, const struct 
 {
 	const char *notes[SWEEP_NOTES_MAX];
 	struct sweeping w = {
-		.s = { .state_dir = o->run.state_dir,
+		.s = { .dir = o->run.dir != NULL ? mem_strdup(o->run.dir) : NULL,
+		       .state_dir = o->run.state_dir,
 		       .runs_dir = o->run.runs_dir,
 		       .progress = watch->run,
 		       .interrupted = interrupted },

@@ -243,6 +243,24 @@ int plan_decode_fault(struct compile *c, const struct json *v, struct fault_plan
 	return 0;
 }
 
+/* Where another rollback than the scenario's own was asked for, the faults that strike inside that
+ * one have no place. */
+static bool strikes_another_rollback(const struct compile *c, const struct json *v)
+{
+	const struct plan *p = c->plan;
+	const char *step = json_get_string(json_get(v, "at"), "step", NULL);
+	const struct rollback_plan *chosen = &p->rollbacks[p->rollback];
+	if (step == NULL || (c->options->rollback == NULL && !c->options->archived) ||
+	    find_step(p->patch, p->patch_count, step) != PLAN_NO_STEP ||
+	    find_step(chosen->steps, chosen->step_count, step) != PLAN_NO_STEP)
+		return false;
+	for (size_t i = 0; i < p->rollback_count; i++)
+		if (find_step(p->rollbacks[i].steps, p->rollbacks[i].step_count, step) !=
+		    PLAN_NO_STEP)
+			return true;
+	return false;
+}
+
 int plan_faults(struct compile *c, struct err *e)
 {
 	struct plan *p = c->plan;
@@ -254,6 +272,8 @@ int plan_faults(struct compile *c, struct err *e)
 	p->faults = arena_alloc(c->ctx.arena, json_size(list) * sizeof(*p->faults) + 1);
 	for (const struct json *v = json_first(list); v != NULL; v = json_next(v)) {
 		struct fault_plan *f = &p->faults[p->fault_count];
+		if (strikes_another_rollback(c, v))
+			continue;
 		if (plan_decode_fault(c, v, f, e) < 0)
 			return -1;
 		f->slug = plan_unique_slug(c, f->name);
