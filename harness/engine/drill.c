@@ -217,8 +217,7 @@ int drill_roll_back(struct drill *d, struct err *e)
 		    F_STR("rollback", d->plan->rollbacks[d->plan->rollback].name),
 		    F_BOOL("clean", !d->detected));
 	int ok = rollback_steps(d, why, e);
-	const struct fault_plan *fault = d->spec->fault;
-	if (ok == STEPS_FAILED && fault != NULL && fault->again && strike_applied(d->strike))
+	if (ok == STEPS_FAILED && strike_calls_again(d->strike))
 		return drill_roll_back_again(d, why, e);
 	return ok < 0 ? -1 : 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness/engine/live_set.h"
 
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 

@@ -160,18 +160,11 @@ static int take(struct recorder *r, const char *dir, struct offer *o, struct err
 static int offer(struct recorder *r, struct offer *o, struct err *e)
 {
 	struct offer_reply reply;
-	int64_t begin = clock_now();
-	o->t = journal_time(r->drill->journal, begin);
-	journal_pause(r->drill->journal);
-	int result = exchange(r, o, &reply, e);
-	if (result == 0 && reply.take) {
-		result = take(r, reply.dir, o, e);
-		if (result == 0)
-			result = exchange(r, o, NULL, e);
-	}
-	journal_go_on(r->drill->journal);
-	r->held += clock_now() - begin;
-	return result;
+	if (exchange(r, o, &reply, e) < 0)
+		return -1;
+	if (!reply.take)
+		return 0;
+	return take(r, reply.dir, o, e) < 0 ? -1 : exchange(r, o, NULL, e);
 }
 
 static int write_point(struct recorder *r, const struct offer *o, size_t live, struct err *e)
@@ -206,15 +199,17 @@ static int record(struct recorder *r, const char *key, const char *detail, struc
 	(void)snprintf(o.key, sizeof(o.key), "%s", key);
 	(void)snprintf(o.detail, sizeof(o.detail), "%s", detail);
 	int64_t begin = clock_now();
-	if (name_state(r, o.state, &live, &o.bytes, e) < 0)
-		return -1;
-	r->held += clock_now() - begin;
+	o.t = journal_time(r->drill->journal, begin);
+	journal_pause(r->drill->journal);
+	int result = name_state(r, o.state, &live, &o.bytes, e);
 	r->count++;
-	if (write_point(r, &o, live, e) < 0)
-		return -1;
-	if (r->spec->offer_fd >= 0 && is_wanted(r, key, o.state))
-		return offer(r, &o, e);
-	return 0;
+	if (result == 0)
+		result = write_point(r, &o, live, e);
+	if (result == 0 && r->spec->offer_fd >= 0 && is_wanted(r, key, o.state))
+		result = offer(r, &o, e);
+	journal_go_on(r->drill->journal);
+	r->held += clock_now() - begin;
+	return result;
 }
 
 static void stop(struct recorder *r)

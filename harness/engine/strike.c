@@ -14,6 +14,7 @@
 #include "injectors/injector.h"
 
 struct strike {
+	struct strike *next; /* of the same drill */
 	struct drill *drill;
 	const struct fault_plan *fault;
 	const struct trigger_kind *when;
@@ -190,21 +191,20 @@ static int create_parts(struct strike *s, struct err *e)
 	return 0;
 }
 
-int strike_create(struct strike **ret, struct drill *d, struct err *e)
+static int create_one(struct strike **ret, struct drill *d, const struct fault_plan *fault,
+		      size_t nth, struct err *e)
 {
-	if (d->spec->fault == NULL)
-		return 0;
 	int64_t begin = clock_now();
 	struct strike *s = mem_alloc(sizeof(*s));
 	s->drill = d;
-	s->fault = d->spec->fault;
+	s->fault = fault;
 	/* `kind` is the first member of its descriptor (see kind.h). */
 	s->when = (const struct trigger_kind *)s->fault->trigger;
 	s->what = (const struct injector *)s->fault->injector;
 	s->nodes = mem_array(d->plan->node_count, sizeof(*s->nodes));
 	for (size_t i = 0; i < d->plan->node_count; i++)
 		s->nodes[i] = d->nodes[i].node;
-	s->saved_dir = mem_printf("%s/saved", d->nodes[0].base_dir);
+	s->saved_dir = mem_printf("%s/saved-%zu", d->nodes[0].base_dir, nth);
 	*ret = s; /* the drill destroys it, however far this gets */
 	if (create_parts(s, e) < 0)
 		return -1;
@@ -213,10 +213,22 @@ int strike_create(struct strike **ret, struct drill *d, struct err *e)
 	return 0;
 }
 
+int strike_create(struct strike **ret, struct drill *d, struct err *e)
+{
+	size_t n = 0;
+	for (const struct fault_plan *f = d->spec->fault; f != NULL; f = f->next) {
+		if (create_one(ret, d, f, n++, e) < 0)
+			return -1;
+		ret = &(*ret)->next;
+	}
+	return 0;
+}
+
 void strike_destroy(struct strike *s)
 {
 	if (s == NULL)
 		return;
+	strike_destroy(s->next);
 	loop_remove(s->timer);
 	if (s->trigger != NULL)
 		s->when->destroy(s->trigger);
@@ -228,9 +240,9 @@ void strike_destroy(struct strike *s)
 	free(s);
 }
 
-int strike_enter(struct strike *s, bool in_rollback, int index, struct err *e)
+static int enter(struct strike *s, bool in_rollback, int index, struct err *e)
 {
-	if (s == NULL || s->struck || s->entered || in_rollback != s->fault->in_rollback)
+	if (s->struck || s->entered || in_rollback != s->fault->in_rollback)
 		return 0;
 	if (s->fault->step != PLAN_ANY_STEP && s->fault->step != index)
 		return 0;
@@ -238,25 +250,38 @@ int strike_enter(struct strike *s, bool in_rollback, int index, struct err *e)
 	return s->when->enter(s->trigger, e);
 }
 
+int strike_enter(struct strike *s, bool in_rollback, int index, struct err *e)
+{
+	for (; s != NULL; s = s->next)
+		if (enter(s, in_rollback, index, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* The plan sees to it that no two of a step have one. */
 const struct filter *strike_filter(struct strike *s)
 {
-	if (s == NULL || !s->entered || s->when->filter == NULL)
-		return NULL;
-	return s->when->filter(s->trigger);
+	const struct filter *f = NULL;
+	for (; s != NULL && f == NULL; s = s->next)
+		if (s->entered && s->when->filter != NULL)
+			f = s->when->filter(s->trigger);
+	return f;
 }
 
 int strike_started(struct strike *s, struct proc *step, struct err *e)
 {
-	if (s == NULL || !s->entered || s->when->started == NULL)
-		return 0;
-	return s->when->started(s->trigger, step, e);
+	for (; s != NULL; s = s->next)
+		if (s->entered && s->when->started != NULL &&
+		    s->when->started(s->trigger, step, e) < 0)
+			return -1;
+	return 0;
 }
 
 void strike_line(void *arg, const char *text)
 {
-	struct strike *s = arg;
-	if (s != NULL && s->entered && s->when->line != NULL)
-		s->when->line(s->trigger, text);
+	for (struct strike *s = arg; s != NULL; s = s->next)
+		if (s->entered && s->when->line != NULL)
+			s->when->line(s->trigger, text);
 }
 
 static void leave(struct strike *s)
@@ -268,30 +293,39 @@ static void leave(struct strike *s)
 int strike_leave(struct strike *s, struct err *e)
 {
 	(void)e;
-	if (s == NULL)
-		return 0;
-	if (s->entered && s->fault->step != PLAN_ANY_STEP)
-		leave(s);
-	if (s->fault->until == UNTIL_STEP_END)
-		undo(s);
+	for (; s != NULL; s = s->next) {
+		if (s->entered && s->fault->step != PLAN_ANY_STEP)
+			leave(s);
+		if (s->fault->until == UNTIL_STEP_END)
+			undo(s);
+	}
 	return 0;
 }
 
-bool strike_applied(const struct strike *s)
+bool strike_calls_again(const struct strike *s)
 {
-	return s != NULL && s->applied;
+	for (; s != NULL; s = s->next)
+		if (s->applied && s->fault->again)
+			return true;
+	return false;
 }
 
+static bool is_due(const struct strike *s, enum strike_moment m)
+{
+	return m == STRIKE_DRILL_END ||
+	       (m == STRIKE_ROLLBACK_END && s->fault->until != UNTIL_DURATION) ||
+	       (m == STRIKE_ROLLBACK && s->fault->until == UNTIL_ROLLBACK &&
+		!s->fault->in_rollback);
+}
+
+/* Newest first: the list is short. */
 void strike_moment(struct strike *s, enum strike_moment m)
 {
 	if (s == NULL)
 		return;
+	strike_moment(s->next, m);
 	if (s->entered && m != STRIKE_ROLLBACK)
 		leave(s);
-	bool due = m == STRIKE_DRILL_END ||
-		   (m == STRIKE_ROLLBACK_END && s->fault->until != UNTIL_DURATION) ||
-		   (m == STRIKE_ROLLBACK && s->fault->until == UNTIL_ROLLBACK &&
-		    !s->fault->in_rollback);
-	if (due)
+	if (is_due(s, m))
 		undo(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One fault in one drill: its trigger and its injector joined, from prepared to undone. A NULL
- * strike is a control's: every call does nothing.
+ * The fault of one drill: trigger and injector joined, from prepared to undone; and those that are
+ * joined with it. A NULL strike is a control's: every call does nothing.
  */
 #ifndef BACKOUT_ENGINE_STRIKE_H
 #define BACKOUT_ENGINE_STRIKE_H
@@ -27,7 +27,8 @@ int strike_started(struct strike *s, struct proc *step, struct err *e);
 void strike_line(void *s, const char *text); /* the step has printed this line */
 int strike_leave(struct strike *s, struct err *e);
 
-bool strike_applied(const struct strike *s);
+/* A strike in the rollback was made that asks for it to run once more. */
+bool strike_calls_again(const struct strike *s);
 
 enum strike_moment { STRIKE_PATCH_END, STRIKE_ROLLBACK, STRIKE_ROLLBACK_END, STRIKE_DRILL_END };
 /* Undo what is due by then (the fault's `until`); everything still on at DRILL_END. An undo that

@@ -127,7 +127,7 @@ const struct fault_plan *sweep_fault(struct sweeping *w, size_t cls, bool again,
 	GUARD_BUF struct buf text = { 0 };
 	GUARD(mem)
 	char *name = mem_printf("%s %c%05zu%s", w->strike.word, p->in_rollback ? 'r' : 'p',
-				c->first, again ? " again" : "");
+				c->first + 1, again ? " again" : "");
 	const struct strike_place at = { p->in_rollback, p->step, p->key };
 	if (!again && c->fault != NULL)
 		return c->fault;

@@ -106,13 +106,16 @@ int sweep_publish(struct sweeping *w, struct err *e)
 	struct sweep_class *classes = arena_alloc(a, (w->class_count + 1) * sizeof(*classes));
 	for (size_t i = 0; i < w->class_count; i++) {
 		const struct swept *c = &w->classes[i];
+		const bool late = c->item >= 0 && c->again >= 0 &&
+				  v->items[c->item].verdict.outcome == OUTCOME_LATE;
+		const int item = late ? c->again : c->item; /* see retry_late() */
 		classes[i] = (struct sweep_class){
 			.first = c->first,
 			.points = c->points,
 			.how = c->how,
 			.why = copy(a, c->why),
-			.label = c->item >= 0 ? v->items[c->item].label : NULL,
-			.verdict = c->item >= 0 ? &v->items[c->item].verdict : NULL,
+			.label = item >= 0 ? v->items[item].label : NULL,
+			.verdict = item >= 0 ? &v->items[item].verdict : NULL,
 			.confirmed =
 				c->again >= 0 ? v->items[c->again].verdict.outcome : OUTCOME_COUNT,
 		};

@@ -81,8 +81,9 @@ static int find_items(struct sweeping *w, struct err *e)
 	for (size_t i = 0; i < w->class_count; i++) {
 		struct swept *c = &w->classes[i];
 		GUARD(mem)
-		char *slug = mem_printf("%s-%c%05zu", w->strike.word,
-					w->list.items[c->first].in_rollback ? 'r' : 'p', c->first);
+		char *slug =
+			mem_printf("%s-%c%05zu", w->strike.word,
+				   w->list.items[c->first].in_rollback ? 'r' : 'p', c->first + 1);
 		GUARD(mem) char *again = mem_printf("%s-again", slug);
 		c->item = find_item(v, slug);
 		c->again = find_item(v, again);

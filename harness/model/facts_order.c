@@ -280,6 +280,14 @@ static void check_complete(struct arena *arena, struct facts *f)
 		need_states(arena, f, PHASE_AFTER);
 }
 
+static bool may_run_again(const struct fault_plan *fault)
+{
+	for (; fault != NULL; fault = fault->next)
+		if (fault->in_rollback)
+			return true;
+	return false;
+}
+
 static void check_role(struct arena *arena, struct facts *f)
 {
 	const struct event *begin = f->first[EVENT_DRILL_BEGIN];
@@ -297,7 +305,7 @@ static void check_role(struct arena *arena, struct facts *f)
 		facts_problem(arena, f, "a rollback ran in a knock-out");
 	if (f->role != ROLE_KNOCKOUT && f->count[EVENT_HEALTH_UNASKED] > 0)
 		facts_problem(arena, f, "health was not asked, and this is no knock-out");
-	if (f->count[EVENT_ROLLBACK_AGAIN] > 0 && (f->fault == NULL || !f->fault->in_rollback))
+	if (f->count[EVENT_ROLLBACK_AGAIN] > 0 && !may_run_again(f->fault))
 		facts_problem(arena, f, "a rollback ran twice that no fault struck");
 	if (f->role == ROLE_DRILL && f->count[EVENT_ROLLBACK_SKIPPED] > 0)
 		facts_problem(arena, f, "the rollback of a drill was left out");
@@ -333,15 +341,17 @@ static void check_sealed(struct arena *arena, struct facts *f)
 	const struct event *sealed = f->first[EVENT_SEALED];
 	int64_t lines = (int64_t)journal_count(f->journal) - 1;
 	int64_t says = json_get_int(sealed->fields, "events", -1);
-	const struct fault_plan *fault = f->fault;
 	if (says != lines)
 		facts_problem(arena, f,
 			      "sealed counts %" PRId64 " events, the journal has %" PRId64, says,
 			      lines);
 	need(arena, f, f->count[EVENT_TEARDOWN] > 0, "teardown");
-	if (f->applied != NULL && fault->injector != NULL && fault->injector->lasting &&
-	    facts_of_fault(f, EVENT_FAULT_UNDONE, fault->name) == NULL)
-		facts_problem(arena, f, "fault '%s' was applied and never undone", fault->name);
+	for (const struct fault_plan *fault = f->fault; fault != NULL; fault = fault->next)
+		if (facts_of_fault(f, EVENT_FAULT_APPLIED, fault->name) != NULL &&
+		    fault->injector != NULL && fault->injector->lasting &&
+		    facts_of_fault(f, EVENT_FAULT_UNDONE, fault->name) == NULL)
+			facts_problem(arena, f, "fault '%s' was applied and never undone",
+				      fault->name);
 	if (!f->cut_short)
 		check_complete(arena, f);
 }

@@ -22,6 +22,7 @@ enum {
 	PLAN_PROBES_MAX = 64,
 	PLAN_FAULTS_MAX = 1024,
 	PLAN_ROLLBACKS_MAX = 16,
+	PLAN_JOINED_MAX = 8, /* strikes of one fault */
 };
 
 enum { PLAN_NO_STEP = -1, PLAN_ANY_STEP = -2 };
@@ -148,6 +149,11 @@ struct fault_plan {
 	int64_t until_ns; /* UNTIL_DURATION */
 	uint64_t expect;  /* bit mask of enum outcome: what passes */
 	bool again;       /* a rollback that fails by it runs once more */
+	/* Struck in the same drill, too; NULL: nothing more. The first is the one that the drill is
+	 * named after; it is in the patch unless all are in the rollback. The others have a name, but
+	 * no slug, text or expect. */
+	const struct fault_plan *next;
+	size_t joined; /* how many come behind it */
 };
 
 /* clang-format off */

@@ -10,7 +10,7 @@
 
 struct fault_file {
 	const char *name, *until;
-	const struct json *inject, *at;
+	const struct json *inject, *at, *all;
 	uint64_t expect;
 	bool again;
 };
@@ -37,35 +37,48 @@ static_assert(sizeof(expect_names) / sizeof(expect_names[0]) == EXPECT_COUNT + 1
 
 static const char *const until_names[] = { "step_end", "rollback", "rollback_end" };
 
+/* What one strike is; a fault holds one, or several under "all". */
+/* clang-format off */
+#define STRIKE_ROWS \
+	{ .name = "inject", \
+	  .type = PARAM_RAW, \
+	  .offset = offsetof(struct fault_file, inject), \
+	  .schema = "{\"$ref\":\"#/$defs/inject\"}", \
+	  .help = "what to break" }, \
+	{ .name = "at", \
+	  .type = PARAM_RAW, \
+	  .offset = offsetof(struct fault_file, at), \
+	  .schema = "{\"$ref\":\"#/$defs/at\"}", \
+	  .help = "when; without it as the first patch step starts" }, \
+	{ .name = "until", \
+	  .type = PARAM_STRING, \
+	  .offset = offsetof(struct fault_file, until), \
+	  .help = "a duration, step_end, rollback or rollback_end; without it rollback " \
+		  "(rollback_end " \
+		  "for a fault inside a rollback)" }, \
+	{ .name = "again", \
+	  .type = PARAM_BOOL, \
+	  .offset = offsetof(struct fault_file, again), \
+	  .def = "false", \
+	  .help = "of a fault inside the rollback: if the rollback fails by it, it runs once more " \
+		  "from its start, and that is judged" }
+/* clang-format on */
+
+const struct param plan_strike_rows[] = { STRIKE_ROWS, { 0 } };
+
 const struct param plan_fault_rows[] = {
 	{ .name = "name",
 	  .type = PARAM_NAME,
 	  .offset = offsetof(struct fault_file, name),
 	  .required = true,
 	  .help = "stands in reports and folder names" },
-	{ .name = "inject",
+	STRIKE_ROWS,
+	{ .name = "all",
 	  .type = PARAM_RAW,
-	  .offset = offsetof(struct fault_file, inject),
-	  .required = true,
-	  .schema = "{\"$ref\":\"#/$defs/inject\"}",
-	  .help = "what to break" },
-	{ .name = "at",
-	  .type = PARAM_RAW,
-	  .offset = offsetof(struct fault_file, at),
-	  .schema = "{\"$ref\":\"#/$defs/at\"}",
-	  .help = "when; without it as the first patch step starts" },
-	{ .name = "until",
-	  .type = PARAM_STRING,
-	  .offset = offsetof(struct fault_file, until),
-	  .help = "a duration, step_end, rollback or rollback_end; without it rollback "
-		  "(rollback_end "
-		  "for a fault inside a rollback)" },
-	{ .name = "again",
-	  .type = PARAM_BOOL,
-	  .offset = offsetof(struct fault_file, again),
-	  .def = "false",
-	  .help = "of a fault inside the rollback: if the rollback fails by it, it runs once more "
-		  "from its start, and that is judged" },
+	  .offset = offsetof(struct fault_file, all),
+	  .schema = "{\"type\":\"array\",\"minItems\":2,\"items\":{\"$ref\":\"#/$defs/strike\"}}",
+	  .help = "several strikes in one drill, each with its own inject, at, until and again; "
+		  "instead of these" },
 	{ .name = "expect",
 	  .type = PARAM_FLAGS,
 	  .offset = offsetof(struct fault_file, expect),
@@ -217,6 +230,69 @@ static int decode_until(struct compile *c, const struct json *value, const char 
 	return 0;
 }
 
+static int decode_strike(struct compile *c, const struct json *v, const struct fault_file *file,
+			 struct fault_plan *f, struct err *e)
+{
+	if (file->inject == NULL)
+		return json_err(e, c->ctx.doc, v, "\"inject\" is missing; write what to break");
+	if (decode_inject(c, file->inject, f, e) < 0 || decode_at(c, file->at, f, e) < 0)
+		return -1;
+	if (f->injector->answers_call && !f->trigger->holds_call)
+		return json_err(e, c->ctx.doc, v,
+				"%s answers a system call, and trigger \"%s\" holds none; write "
+				"\"at\": {\"syscall\": ...}",
+				f->injector->name, f->trigger->name);
+	f->again = file->again;
+	if (f->again && !f->in_rollback)
+		return json_err(e, c->ctx.doc, json_get(v, "again"),
+				"again: the fault strikes no step of the rollback; leave it out");
+	if (plan_fault_disk(c, v, f, e) < 0)
+		return -1;
+	return decode_until(c, json_get(v, "until"), file->until, f, e);
+}
+
+/* Two that hold calls of one step would need two filters with listeners, and the kernel has one. */
+static int check_joined(struct compile *c, const struct json *v, const struct fault_plan *first,
+			const struct fault_plan *f, struct err *e)
+{
+	for (const struct fault_plan *o = first; o != f; o = o->next) {
+		bool same =
+			o->step == f->step || o->step == PLAN_ANY_STEP || f->step == PLAN_ANY_STEP;
+		if (same && o->in_rollback == f->in_rollback && o->trigger->holds_call &&
+		    f->trigger->holds_call)
+			return json_err(e, c->ctx.doc, v,
+					"all: two strikes cannot both hold system calls of one "
+					"step; let one of them have another trigger");
+	}
+	return 0;
+}
+
+static int decode_all(struct compile *c, const struct json *all, struct fault_plan *f,
+		      struct err *e)
+{
+	struct fault_plan *first = f;
+	if (plan_check_list(c, all, PLAN_JOINED_MAX, "strike", e) < 0)
+		return -1;
+	for (const struct json *v = json_first(all); v != NULL; v = json_next(v)) {
+		struct fault_file file = { 0 };
+		if (v != json_first(all)) {
+			struct fault_plan *next = arena_alloc(c->ctx.arena, sizeof(*next));
+			next->name = arena_printf(c->ctx.arena, "%s, %zu", first->name,
+						  ++first->joined + 1);
+			f->next = next;
+			f = next;
+		}
+		if (param_decode(&c->ctx, plan_strike_rows, NULL, v, &file, NULL, e) < 0 ||
+		    decode_strike(c, v, &file, f, e) < 0 || check_joined(c, v, first, f, e) < 0)
+			return -1;
+		if (f->in_rollback < first->in_rollback)
+			return json_err(e, c->ctx.doc, v,
+					"all: a strike in the patch comes before those in the "
+					"rollback; put it first");
+	}
+	return 0;
+}
+
 int plan_decode_fault(struct compile *c, const struct json *v, struct fault_plan *f, struct err *e)
 {
 	struct fault_file file = { 0 };
@@ -224,39 +300,44 @@ int plan_decode_fault(struct compile *c, const struct json *v, struct fault_plan
 		return -1;
 	f->name = file.name;
 	f->expect = file.expect << EXPECT_FIRST;
-	if (decode_inject(c, file.inject, f, e) < 0 || decode_at(c, file.at, f, e) < 0)
-		return -1;
-	if (f->injector->answers_call && !f->trigger->holds_call)
-		return json_err(e, c->ctx.doc, v,
-				"%s answers a system call, and trigger \"%s\" holds none; write "
-				"\"at\": {\"syscall\": ...}",
-				f->injector->name, f->trigger->name);
-	f->again = file.again;
-	if (f->again && !f->in_rollback)
-		return json_err(e, c->ctx.doc, json_get(v, "again"),
-				"again: the fault strikes no step of the rollback; leave it out");
-	if (plan_fault_disk(c, v, f, e) < 0)
-		return -1;
-	if (decode_until(c, json_get(v, "until"), file.until, f, e) < 0)
+	if (file.all != NULL && (file.inject != NULL || file.at != NULL || file.until != NULL))
+		return json_err(
+			e, c->ctx.doc, file.all,
+			"all: beside it no inject, at or until; write them into its members");
+	if (file.all != NULL ? decode_all(c, file.all, f, e) < 0
+			     : decode_strike(c, v, &file, f, e) < 0)
 		return -1;
 	f->text = plan_fault_text(c, v);
 	return 0;
 }
 
-/* Where another rollback than the scenario's own was asked for, the faults that strike inside that
- * one have no place. */
-static bool strikes_another_rollback(const struct compile *c, const struct json *v)
+static bool is_of_another_rollback(const struct plan *p, const struct json *strike)
 {
-	const struct plan *p = c->plan;
-	const char *step = json_get_string(json_get(v, "at"), "step", NULL);
+	const struct json *at = json_get(strike, "at");
+	const char *step = at != NULL ? json_get_string(at, "step", NULL) : NULL;
 	const struct rollback_plan *chosen = &p->rollbacks[p->rollback];
-	if (step == NULL || (c->options->rollback == NULL && !c->options->archived) ||
-	    find_step(p->patch, p->patch_count, step) != PLAN_NO_STEP ||
+	if (step == NULL || find_step(p->patch, p->patch_count, step) != PLAN_NO_STEP ||
 	    find_step(chosen->steps, chosen->step_count, step) != PLAN_NO_STEP)
 		return false;
 	for (size_t i = 0; i < p->rollback_count; i++)
 		if (find_step(p->rollbacks[i].steps, p->rollbacks[i].step_count, step) !=
 		    PLAN_NO_STEP)
+			return true;
+	return false;
+}
+
+/* Where another rollback than the scenario's own was asked for, the faults that strike inside that
+ * one have no place. */
+static bool has_no_place(const struct compile *c, const struct json *fault)
+{
+	const struct json *all = json_type(fault) == JSON_OBJECT ? json_get(fault, "all") : NULL;
+	if (json_type(fault) != JSON_OBJECT ||
+	    (c->options->rollback == NULL && !c->options->archived))
+		return false;
+	if (all == NULL || json_type(all) != JSON_ARRAY)
+		return is_of_another_rollback(c->plan, fault);
+	for (const struct json *v = json_first(all); v != NULL; v = json_next(v))
+		if (json_type(v) == JSON_OBJECT && is_of_another_rollback(c->plan, v))
 			return true;
 	return false;
 }
@@ -272,13 +353,16 @@ int plan_faults(struct compile *c, struct err *e)
 	p->faults = arena_alloc(c->ctx.arena, json_size(list) * sizeof(*p->faults) + 1);
 	for (const struct json *v = json_first(list); v != NULL; v = json_next(v)) {
 		struct fault_plan *f = &p->faults[p->fault_count];
-		if (strikes_another_rollback(c, v))
+		if (has_no_place(c, v))
 			continue;
 		if (plan_decode_fault(c, v, f, e) < 0)
 			return -1;
 		f->slug = plan_unique_slug(c, f->name);
 		p->fault_count++;
 	}
+	/* With some left out the list gives no positions; their names were checked with the rest. */
+	if (p->fault_count < json_size(list))
+		return 0;
 	return plan_check_names(c, p->faults, sizeof(*p->faults), list, e);
 }
 

@@ -182,7 +182,12 @@ static void fault_object(struct buf *out, const struct plan *p, const struct fau
 	text(out, "until", until[f->until], &first);
 	if (f->until == UNTIL_DURATION)
 		number(out, "until_ns", f->until_ns, &first);
-	flags(out, "expect", f->expect, outcome_expect_names);
+	if (f->slug != NULL)
+		flags(out, "expect", f->expect, outcome_expect_names);
+	if (f->next != NULL) {
+		buf_puts(out, ",\"next\":");
+		fault_object(out, p, f->next);
+	}
 	buf_putc(out, '}');
 }
 

@@ -156,6 +156,7 @@ const char *plan_take_slug(struct plan_doc *pd, const char *slug);
 
 /* --- plan_effective.c --- */
 /* A fault that has been decoded, as one line that needs no other file; in the arena. */
+extern const struct param plan_strike_rows[];
 const char *plan_fault_text(struct compile *c, const struct json *fault);
 
 /* --- plan_top.c --- */

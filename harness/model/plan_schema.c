@@ -91,7 +91,9 @@ static void fault_schema(struct buf *out, const struct catalog *catalog)
 	kind_required(out, catalog->triggers);
 	buf_puts(out, "]}},");
 	kind_required(out, catalog->triggers);
-	buf_puts(out, "]},\n\"fault\":");
+	buf_puts(out, "]},\n\"strike\":");
+	param_schema(out, plan_strike_rows, NULL);
+	buf_puts(out, ",\n\"fault\":");
 	param_schema(out, plan_fault_rows, NULL);
 }
 

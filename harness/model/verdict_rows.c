@@ -126,24 +126,33 @@ static const char *row_vacuous(const struct judge *j)
 			    j->blind.changes.count);
 }
 
-static const char *row_not_reached(const struct judge *j)
+static const char *not_reached(const struct judge *j, const char *fault)
 {
 	const struct facts *f = &j->drill;
-	const struct event *failed = facts_of_fault(f, EVENT_FAULT_FAILED, j->fault->name);
-	if (f->applied == NULL && failed != NULL)
-		return arena_printf(j->arena, "fault '%s' could not be applied: %s", j->fault->name,
+	const struct event *failed = facts_of_fault(f, EVENT_FAULT_FAILED, fault);
+	bool applied = facts_of_fault(f, EVENT_FAULT_APPLIED, fault) != NULL;
+	if (!applied && failed != NULL)
+		return arena_printf(j->arena, "fault '%s' could not be applied: %s", fault,
 				    facts_text(failed, "why"));
-	if (f->applied == NULL && facts_of_fault(f, EVENT_TRIGGER_HIT, j->fault->name) == NULL)
+	if (!applied && facts_of_fault(f, EVENT_TRIGGER_HIT, fault) == NULL)
 		return arena_printf(j->arena, "fault '%s' was not applied: its trigger never hit",
-				    j->fault->name);
-	if (f->applied == NULL)
-		return arena_printf(j->arena, "fault '%s' was not applied", j->fault->name);
+				    fault);
+	if (!applied)
+		return arena_printf(j->arena, "fault '%s' was not applied", fault);
 	if (MUTANT(verdict_felt))
 		return NULL;
-	if (f->felt == NULL)
-		return arena_printf(j->arena, "fault '%s' was applied and not felt",
-				    j->fault->name);
+	if (facts_of_fault(f, EVENT_FAULT_FELT, fault) == NULL)
+		return arena_printf(j->arena, "fault '%s' was applied and not felt", fault);
 	return NULL;
+}
+
+/* All that are joined have to be met. */
+static const char *row_not_reached(const struct judge *j)
+{
+	const char *why = NULL;
+	for (const struct fault_plan *f = j->fault; f != NULL && why == NULL; f = f->next)
+		why = not_reached(j, f->name);
+	return why;
 }
 
 static bool tolerated(const struct judge *j)

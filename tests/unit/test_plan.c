@@ -292,8 +292,16 @@ START_TEST(test_options)
 	items[0].key = "nwe";
 	refuse(path, &o, EXIT_USAGE_ERROR, "has no such variable; did you mean \"new\"?");
 	o.vars = NULL;
-	o.rollback = "forth"; /* a fault names a step of the other one */
-	refuse(path, &o, EXIT_BAD_SCENARIO, "\"forth\" is the chosen rollback");
+	/* A fault that strikes inside the other rollback is left out; the others stay. */
+	d = load(path, &o);
+	size_t all = plan_get(d)->fault_count;
+	plan_free(d);
+	o.rollback = "forth";
+	d = load(path, &o);
+	ck_assert_uint_eq(plan_get(d)->fault_count, all - 1);
+	for (size_t i = 0; i < plan_get(d)->fault_count; i++)
+		ck_assert(!plan_get(d)->faults[i].in_rollback);
+	plan_free(d);
 }
 END_TEST
 
