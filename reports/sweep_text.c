@@ -8,7 +8,13 @@
 #include "reports/sweep.h"
 
 /* What a reader can take in; the json report has all. */
-enum { GROUPS_FULL_MAX = 20, GROUPS_LINE_MAX = 80, ENTRIES_SHOWN_MAX = 8, UNSTABLE_SHOWN_MAX = 10 };
+enum {
+	ATTRS_SHOWN_MAX = 8,
+	GROUPS_FULL_MAX = 20,
+	GROUPS_LINE_MAX = 80,
+	ENTRIES_SHOWN_MAX = 8,
+	UNSTABLE_SHOWN_MAX = 10
+};
 
 static const char *plural(size_t n)
 {
@@ -141,6 +147,32 @@ static void put_place(struct buf *b, const struct sweep *s, const struct sweep_g
 		put_point(b, s, "after", at + 1);
 }
 
+static bool differs_in(const struct change *c, const char *attr)
+{
+	for (size_t i = 0; i < c->attr_count; i++)
+		if (strcmp(c->attrs[i].name, attr) == 0)
+			return true;
+	return false;
+}
+
+/* What tells a reader something where entries of many drills stand below each other: of what came
+ * or went the type, of what changed all but hashes. */
+static void put_entry(struct buf *b, const struct change *c)
+{
+	struct change brief = *c;
+	struct change_attr attrs[ATTRS_SHOWN_MAX];
+	bool changed = c->what == CHANGE_CHANGED, sized = differs_in(c, "size");
+	brief.attrs = attrs;
+	brief.attr_count = 0;
+	for (size_t i = 0; i < c->attr_count && brief.attr_count < ATTRS_SHOWN_MAX; i++) {
+		const char *name = c->attrs[i].name;
+		bool hash = strcmp(name, "xxh3") == 0;
+		if (changed ? !(hash && sized) : strcmp(name, "type") == 0)
+			attrs[brief.attr_count++] = c->attrs[i];
+	}
+	report_change_line(b, &brief);
+}
+
 static void put_entries(struct buf *b, const struct sweep_group *g)
 {
 	if (g->entry_count == 0)
@@ -150,7 +182,7 @@ static void put_entries(struct buf *b, const struct sweep_group *g)
 	for (size_t i = 0; i < g->entry_count && i < ENTRIES_SHOWN_MAX; i++) {
 		const struct sweep_entry *en = &g->entries[i];
 		buf_puts(b, "      ");
-		report_change_line(b, en->change);
+		put_entry(b, en->change);
 		if (en->points == g->points)
 			buf_puts(b, "\n");
 		else

@@ -195,12 +195,44 @@ START_TEST(hidden_rows_of_a_sweep)
 }
 END_TEST
 
+/* Values that a reader can use; and a hash alone, for then there is nothing else to say. */
+START_TEST(entries_are_brief)
+{
+	static struct change_attr added[] = { { "type", NULL, "file" },
+					      { "mode", NULL, "0644" },
+					      { "xxh3", NULL, "f00d" } };
+	static struct change_attr grown[] = { { "mode", "0644", "0600" },
+					      { "size", "1", "2" },
+					      { "xxh3", "f00d", "beef" } };
+	static struct change_attr rehashed[] = { { "xxh3", "f00d", "cafe" } };
+	struct change c[] = {
+		{ STATE_FILE, CHANGE_ADDED, "web", "/a", NULL, added, LEN(added), NULL, NULL },
+		{ STATE_FILE, CHANGE_CHANGED, "web", "/b", NULL, grown, LEN(grown), NULL, NULL },
+		{ STATE_FILE, CHANGE_CHANGED, "web", "/c", NULL, rehashed, 1, NULL, NULL },
+	};
+	struct both f;
+	struct err e = { 0 };
+	write_it(&f, "text", false, false);
+	free(f.text);
+	sweep_fixture_residue(&f.sweep, 3, c, LEN(c));
+	sweep_group_all(f.sweep.arena, &f.sweep.sweep);
+	FILE *out = open_memstream(&f.text, &f.len);
+	MUST(report_find("text")->write(out, &f.run.input, false, &e));
+	(void)fclose(out);
+	ck_assert_ptr_nonnull(strstr(f.text, "+ web file /a: type file [no package owns it]\n"));
+	ck_assert_ptr_nonnull(strstr(f.text, "~ web file /b: mode 0644 -> 0600, size 1 -> 2 ["));
+	ck_assert_ptr_nonnull(strstr(f.text, "~ web file /c: xxh3 f00d -> cafe ["));
+	free_it(&f);
+}
+END_TEST
+
 Suite *suite_sweep_reports(void)
 {
 	Suite *s = suite_create("sweep_reports");
 	TCase *t = tcase_create("formats");
 	tcase_add_loop_test(t, format_as_golden, 0, LEN(formats));
 	tcase_add_test(t, text_stays_readable);
+	tcase_add_test(t, entries_are_brief);
 	tcase_add_test(t, json_indices_hold);
 	tcase_add_test(t, junit_counts_its_cases);
 	tcase_add_test(t, hidden_rows_of_a_sweep);
