@@ -9,6 +9,7 @@
 #include "harness/base/err.h"
 #include "harness/model/plan.h"
 #include "harness/model/role.h"
+#include "harness/model/state_delta.h"
 #include "harness/sandbox/image.h"
 #include "harness/sandbox/owner.h"
 
@@ -28,6 +29,9 @@ struct drill_spec {
 	int live_fd;                      /* journal lines are copied there; -1: none */
 	const struct record_spec *record; /* NULL: record no points */
 	const struct branch_spec *branch; /* NULL: from the start of the workflow */
+	/* One a node of the plan: what its fingerprints are told from (file: as seen from `dir`);
+	 * without a text they are whole. NULL: all are. */
+	const struct state_base *base_states;
 };
 
 /* Runs in the calling process, which ends up in a network namespace of its own: fork first.

@@ -15,8 +15,9 @@ static bool in_state(const struct state_plan *s, const char *node)
 	return s->nodes.count == 0;
 }
 
-static int capture_node(struct drill *d, struct drill_node *at, const char *phase, struct err *e)
+static int capture_node(struct drill *d, size_t node, const char *phase, struct err *e)
 {
+	struct drill_node *at = &d->nodes[node];
 	const struct also_plan *also = d->plan->state.also.items;
 	struct capture_also *mine = mem_array(d->plan->state.also.count, sizeof(*mine));
 	size_t count = 0;
@@ -27,9 +28,20 @@ static int capture_node(struct drill *d, struct drill_node *at, const char *phas
 	GUARD(mem) char *file = mem_printf("state-%s-%s.jsonl", phase, at->plan->name);
 	GUARD(mem) char *path = mem_printf("%s/%s", d->spec->dir, file);
 	GUARD(fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	const struct state_base *earlier = d->spec->base_states;
+	if (earlier != NULL)
+		earlier = earlier[node].text.data != NULL ? &earlier[node] : NULL;
+	const struct capture_spec spec = {
+		.also = mine,
+		.also_count = count,
+		.cache = at->cache,
+		.base = d->spec->roots[node].lines,
+		.told_from = earlier,
+		.fd = fd,
+	};
 	struct capture_result r;
-	int result = fd < 0 ? ERR(e, errno, "create '%s'", path)
-			    : capture_state(at->node, mine, count, at->cache, fd, &r, e);
+	int result =
+		fd < 0 ? ERR(e, errno, "create '%s'", path) : capture_state(at->node, &spec, &r, e);
 	free(mine);
 	if (result < 0)
 		return err_prefix(e, "fingerprint of '%s'", at->plan->name);
@@ -43,7 +55,7 @@ int drill_capture(struct drill *d, const char *phase, struct err *e)
 {
 	for (size_t i = 0; i < d->plan->node_count; i++)
 		if (in_state(&d->plan->state, d->nodes[i].plan->name) &&
-		    capture_node(d, &d->nodes[i], phase, e) < 0)
+		    capture_node(d, i, phase, e) < 0)
 			return -1;
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness/engine/record_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "harness/base/hash.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
+#include "harness/model/state_delta.h"
 
 enum { JOURNAL_FILE_MAX = 64 << 20 }; /* bytes */
 
@@ -61,6 +63,62 @@ static int map_file(const char *path, struct state_text *ret, struct err *e)
 	return 0;
 }
 
+/* In a mapping of its own, as a whole file is. */
+static int map_text(const struct buf *text, struct state_text *ret, struct err *e)
+{
+	if (text->len == 0) {
+		*ret = (struct state_text){ "", 0 };
+		return 0;
+	}
+	void *p = mmap(NULL, text->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return ERR(e, errno, "memory for a fingerprint");
+	memcpy(p, text->data, text->len);
+	*ret = (struct state_text){ p, text->len };
+	return 0;
+}
+
+static void unmap(struct state_text t)
+{
+	if (t.len > 0)
+		(void)munmap((void *)t.data, t.len);
+}
+
+static int expand(struct state_text delta, struct state_text base, const char *digest,
+		  struct state_text *ret, struct err *e)
+{
+	GUARD_BUF struct buf whole = { 0 };
+	char found[HASH_TEXT];
+	hash_text(base.data, base.len, found);
+	if (strcmp(found, digest) != 0 || state_is_delta(base))
+		return ERR(e, 0, "what it is told from is not what it was told from");
+	return state_delta_expand(base, delta, &whole, e) < 0 ? -1 : map_text(&whole, ret, e);
+}
+
+/* A text that is a difference becomes the whole one. */
+static int make_whole(const char *dir, struct state_text *text, struct err *e)
+{
+	char digest[HASH_TEXT];
+	GUARD(mem) char *file = NULL;
+	struct state_text base, whole;
+	if (!state_is_delta(*text))
+		return 0;
+	if (state_delta_base(*text, &file, digest, e) < 0)
+		return -1;
+	GUARD(mem) char *path = mem_printf("%s/%s", dir, file);
+	if (file[0] == '/')
+		return ERR(e, 0, "it is told from the absolute path '%s'", file);
+	if (map_file(path, &base, e) < 0)
+		return -1;
+	int result = expand(*text, base, digest, &whole, e);
+	unmap(base);
+	if (result < 0)
+		return -1;
+	unmap(*text);
+	*text = whole;
+	return 0;
+}
+
 static int read_state(struct record_file *r, const char *dir, const struct event *ev, struct err *e)
 {
 	const char *node = json_get_string(ev->fields, "node", "");
@@ -74,6 +132,10 @@ static int read_state(struct record_file *r, const char *dir, const struct event
 	char found[HASH_TEXT];
 	if (map_file(path, &text, e) < 0)
 		return -1;
+	if (make_whole(dir, &text, e) < 0) {
+		unmap(text);
+		return err_prefix(e, "%s", path);
+	}
 	r->texts = mem_grow(r->texts, r->text_count + 1, sizeof(*r->texts));
 	r->texts[r->text_count++] = text;
 	hash_text(text.data, text.len, found);
@@ -112,8 +174,7 @@ void record_drop_states(struct record_file *r)
 	if (r == NULL)
 		return;
 	for (size_t i = 0; i < r->text_count; i++)
-		if (r->texts[i].len > 0)
-			(void)munmap((void *)r->texts[i].data, r->texts[i].len);
+		unmap(r->texts[i]);
 	free(r->texts);
 	free(r->states);
 	r->texts = NULL;

@@ -49,7 +49,8 @@ int roots_prepare(struct owner *o, const struct plan *p, image_progress_fn progr
 {
 	struct image *roots = mem_array(p->node_count, sizeof(*roots));
 	for (size_t i = 0; i < p->node_count; i++) {
-		if (node_root(o, &p->nodes[i], progress, arg, &roots[i], e) < 0) {
+		if (node_root(o, &p->nodes[i], progress, arg, &roots[i], e) < 0 ||
+		    image_lines(o, &roots[i], e) < 0) {
 			roots_free(roots, p->node_count);
 			return -1;
 		}

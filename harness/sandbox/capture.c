@@ -32,7 +32,20 @@ static int flush(struct capture *c, struct err *e)
 int capture_line(struct capture *c, struct err *e)
 {
 	c->entries++;
-	return c->out.len >= WRITE_AT ? flush(c, e) : 0;
+	return c->told_from == NULL && c->out.len >= WRITE_AT ? flush(c, e) : 0;
+}
+
+static int finish(struct capture *c, struct err *e)
+{
+	if (c->told_from == NULL)
+		return flush(c, e);
+	GUARD_BUF struct buf delta = { 0 };
+	const struct state_text whole = { buf_str(&c->out), c->out.len };
+	hash_add(c->digest, whole.data, whole.len);
+	if (state_delta_write(c->told_from, whole, &delta, e) < 0 ||
+	    io_write_all(c->fd, delta.data, delta.len, e) < 0)
+		return err_prefix(e, "write the fingerprint");
+	return 0;
 }
 
 void tally_add(struct tally *t, char *text)
@@ -145,8 +158,8 @@ static int capture_also_first(struct capture *c, const struct capture_also *also
 	return result;
 }
 
-int capture_state(struct node *n, const struct capture_also *also, size_t also_count,
-		  struct capture_cache *cache, int fd, struct capture_result *ret, struct err *e)
+int capture_state(struct node *n, const struct capture_spec *spec, struct capture_result *ret,
+		  struct err *e)
 {
 	static int (*const parts[])(struct capture * c, struct err * e) = {
 		capture_files, capture_packages, capture_listen, capture_processes, capture_mounts,
@@ -156,21 +169,23 @@ int capture_state(struct node *n, const struct capture_also *also, size_t also_c
 	(void)clock_gettime(CLOCK_REALTIME, &wall);
 	struct capture c = {
 		.node = n,
-		.cache = cache,
+		.cache = spec->cache,
+		.base = spec->base,
+		.told_from = spec->told_from,
 		.started = wall.tv_sec * NS_PER_S + wall.tv_nsec,
-		.fd = fd,
+		.fd = spec->fd,
 		.digest = hash_begin(),
 	};
 	GUARD_BUF struct buf last = { 0 };
 	/* Before all else: what the commands leave behind belongs to this state, not to the next.
 	 */
-	int result = capture_also_first(&c, also, also_count, &last, e);
+	int result = capture_also_first(&c, spec->also, spec->also_count, &last, e);
 	for (size_t i = 0; result == 0 && i < sizeof(parts) / sizeof(parts[0]); i++)
 		result = parts[i](&c, e);
-	c.entries += also_count;
+	c.entries += spec->also_count;
 	buf_puts(&c.out, buf_str(&last));
 	if (result == 0)
-		result = flush(&c, e);
+		result = finish(&c, e);
 	if (result == 0) {
 		hash_text_of(c.digest, ret->digest);
 		ret->entries = c.entries;

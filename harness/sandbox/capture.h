@@ -25,6 +25,8 @@
 #include "harness/base/buf.h"
 #include "harness/base/err.h"
 #include "harness/model/state.h"
+#include "harness/model/state_delta.h"
+#include "harness/sandbox/capture_base.h"
 #include "harness/sandbox/node.h"
 
 struct capture_also {
@@ -42,12 +44,22 @@ struct capture_cache *capture_cache_create(void);
 void capture_cache_destroy(struct capture_cache *c); /* NULL-safe */
 
 struct capture_result {
-	char digest[33]; /* XXH3-128 of the whole text as written ("@" attributes too), hex */
+	char digest[33]; /* XXH3-128 of the whole text ("@" attributes too), hex */
 	size_t entries;
 	int64_t took; /* ns */
 };
-/* Writes the sorted text into `fd`. `cache` may be NULL. */
-int capture_state(struct node *n, const struct capture_also *also, size_t also_count,
-		  struct capture_cache *cache, int fd, struct capture_result *ret, struct err *e);
+
+struct capture_spec {
+	const struct capture_also *also;
+	size_t also_count;
+	struct capture_cache *cache;     /* may be NULL */
+	const struct capture_base *base; /* of the very image that the node stands on; NULL: all is
+					    looked at */
+	const struct state_base *told_from; /* the text becomes the difference from this one; NULL:
+					       it is whole. The digest is the whole text's */
+	int fd;                             /* gets the sorted text */
+};
+int capture_state(struct node *n, const struct capture_spec *spec, struct capture_result *ret,
+		  struct err *e);
 
 #endif

@@ -14,6 +14,7 @@
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
 #include "harness/base/mutate.h"
+#include "harness/sandbox/capture_delta.h"
 #include "harness/sandbox/capture_internal.h"
 #include "harness/sandbox/dpkg.h"
 #include "harness/sandbox/hardlinks.h"
@@ -28,8 +29,9 @@ enum {
 
 struct walkers {
 	struct capture *c;
-	struct dpkg_owners *owners;
-	struct path_list paths;
+	struct dpkg_owners *owners;       /* NULL: not read yet */
+	const struct base_line *in_image; /* what the image has at this path; NULL: nothing, or
+					     dpkg's lists are not the image's */
 	struct hardlinks links;
 	struct hash *hash;
 	char *chunk;
@@ -245,6 +247,23 @@ static int write_kind(struct walkers *w, int fd, const char *path, const struct 
 	return 0;
 }
 
+/* The lists are read when the image's line does not tell. */
+static int write_owner(struct walkers *w, const char *path, struct err *e)
+{
+	const struct base_line *l = w->in_image;
+	if (l != NULL && !l->is_dir) {
+		if (l->owner != 0) /* up to the brace and the newline */
+			buf_add(&w->c->out, l->text + l->owner, l->len - l->owner - 2);
+		return 0;
+	}
+	if (w->owners == NULL && dpkg_owners_read(node_root_fd(w->c->node), &w->owners, e) < 0)
+		return -1;
+	const char *owner = dpkg_owner(w->owners, path);
+	if (owner != NULL)
+		state_line_str(&w->c->out, "@owner", owner);
+	return 0;
+}
+
 static int write_line(struct walkers *w, int fd, const char *path, bool is_path, struct err *e)
 {
 	struct buf *out = &w->c->out;
@@ -268,9 +287,8 @@ static int write_line(struct walkers *w, int fd, const char *path, bool is_path,
 	}
 	if (write_xattrs(w, fd, is_path, e) < 0)
 		return err_prefix(e, "'%s' of the node", path);
-	const char *owner = S_ISDIR(st.st_mode) ? NULL : dpkg_owner(w->owners, path);
-	if (owner != NULL)
-		state_line_str(out, "@owner", owner);
+	if (!S_ISDIR(st.st_mode) && write_owner(w, path, e) < 0)
+		return -1;
 	state_line_end(out);
 	return capture_line(w->c, e);
 }
@@ -316,22 +334,64 @@ static int write_entry(struct walkers *w, const char *entry, struct err *e)
 	return 0;
 }
 
+static int write_all(struct walkers *w, const struct path_list *paths, struct err *e)
+{
+	for (size_t i = 0; i < paths->count; i++)
+		if (write_entry(w, paths->text + paths->items[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+/* The lines of the image, and between them those of what was written. */
+static int write_merged(struct walkers *w, struct delta *d, struct err *e)
+{
+	const struct path_list *paths = &d->paths;
+	const char *last = "";
+	if (d->owners_moved && dpkg_owners_read(node_root_fd(w->c->node), &w->owners, e) < 0)
+		return -1;
+	for (size_t i = 0; i < paths->count; i++) {
+		const char *entry = paths->text + paths->items[i];
+		const struct base_line *in_image;
+		if (strcmp(entry + 1, last) ==
+		    0) /* written to, and in the image a link or pid file */
+			continue;
+		last = entry + 1;
+		if (delta_copy_until(d, w->c, w->owners, last, &in_image, e) < 0)
+			return -1;
+		w->in_image = d->owners_moved ? NULL : in_image;
+		if (entry[0] != DT_WHT && write_entry(w, entry, e) < 0)
+			return -1;
+	}
+	const struct base_line *none;
+	return delta_copy_until(d, w->c, w->owners, NULL, &none, e);
+}
+
+static int write_files(struct walkers *w, struct err *e)
+{
+	struct capture *c = w->c;
+	if (c->base != NULL) {
+		struct delta d;
+		int ret = delta_open(&d, c->base, c->node, e);
+		if (ret > 0)
+			ret = write_merged(w, &d, e) < 0 ? -1 : 1;
+		delta_close(&d);
+		if (ret != 0)
+			return ret < 0 ? -1 : 0;
+	}
+	struct path_list paths;
+	if (path_list_read(node_root_fd(c->node), PATHS_ALL, &paths, e) < 0)
+		return -1;
+	path_list_sort(&paths);
+	int ret = write_all(w, &paths, e);
+	path_list_free(&paths);
+	return ret;
+}
+
 int capture_files(struct capture *c, struct err *e)
 {
-	struct walkers w = { .c = c };
-	int root_fd = node_root_fd(c->node);
-	int ret = -1;
-	w.hash = hash_begin();
-	w.chunk = mem_alloc(READ_CHUNK);
-	if (path_list_read(root_fd, &w.paths, e) < 0 || dpkg_owners_read(root_fd, &w.owners, e) < 0)
-		goto out;
-	for (size_t i = 0; i < w.paths.count; i++)
-		if (write_entry(&w, w.paths.text + w.paths.items[i], e) < 0)
-			goto out;
-	ret = 0;
-out:
+	struct walkers w = { .c = c, .hash = hash_begin(), .chunk = mem_alloc(READ_CHUNK) };
+	int ret = write_files(&w, e);
 	dpkg_owners_free(w.owners);
-	path_list_free(&w.paths);
 	hash_free(w.hash);
 	hardlinks_free(&w.links);
 	free(w.chunk);

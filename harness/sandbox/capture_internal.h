@@ -15,9 +15,11 @@
 
 struct capture {
 	struct node *node;
-	struct capture_cache *cache; /* may be NULL */
-	int64_t started;             /* CLOCK_REALTIME, ns: as ctime counts */
-	struct buf out;              /* not yet written */
+	struct capture_cache *cache;        /* may be NULL */
+	const struct capture_base *base;    /* may be NULL */
+	int64_t started;                    /* CLOCK_REALTIME, ns: as ctime counts */
+	struct buf out;                     /* not yet written */
+	const struct state_base *told_from; /* NULL: written as it comes; else all is kept */
 	int fd;
 	struct hash *digest; /* of what was written */
 	size_t entries;
@@ -39,7 +41,11 @@ struct path_list {
 	uint32_t *items; /* offsets of the type bytes */
 	size_t count, item_cap;
 };
-int path_list_read(int root_fd, struct path_list *ret, struct err *e);
+/* In no order. MEMORY: the memory file systems of every node alone. */
+enum path_scope { PATHS_ALL, PATHS_MEMORY };
+int path_list_read(int root_fd, enum path_scope scope, struct path_list *ret, struct err *e);
+void path_list_add(struct path_list *l, unsigned char type, const char *path);
+void path_list_sort(struct path_list *l);
 void path_list_free(struct path_list *l);
 
 /* Strings that may come several times; written sorted, once each, with their number as `n`. */

@@ -17,9 +17,9 @@ enum { WALK_DEPTH_MAX = 512 /* folders below each other, one descriptor each */ 
 /* The kernel's own file systems: not what a patch changes. */
 static const char *const skipped[] = { "proc", "sys", "dev" };
 
-static void add_path(struct path_list *l, unsigned char type, const struct buf *path)
+void path_list_add(struct path_list *l, unsigned char type, const char *path)
 {
-	size_t need = path->len + 2;
+	size_t need = strlen(path) + 2;
 	if (l->len + need > l->cap) {
 		l->cap = (l->len + need) * 2;
 		l->text = mem_grow(l->text, l->cap, 1);
@@ -30,7 +30,7 @@ static void add_path(struct path_list *l, unsigned char type, const struct buf *
 	}
 	l->items[l->count++] = (uint32_t)l->len;
 	l->text[l->len] = (char)type;
-	memcpy(l->text + l->len + 1, path->data, path->len + 1);
+	memcpy(l->text + l->len + 1, path, need - 1);
 	l->len += need;
 }
 
@@ -86,7 +86,7 @@ static int walk(int fd, struct buf *path, int depth, struct path_list *l, struct
 			type = (unsigned char)IFTODT(st.st_mode);
 		buf_putc(path, '/');
 		buf_puts(path, d->d_name);
-		add_path(l, type, path);
+		path_list_add(l, type, buf_str(path));
 		int ret = type == DT_DIR ? walk_child(dirfd(dir), d->d_name, path, depth, l, e) : 0;
 		path->len = len;
 		path->data[len] = '\0';
@@ -101,35 +101,51 @@ static int by_path(const void *a, const void *b, void *text)
 		      (const char *)text + *(const uint32_t *)b + 1);
 }
 
-int path_list_read(int root_fd, struct path_list *ret, struct err *e)
+struct start {
+	const char *path, *prefix;
+};
+static const struct start all[] = { { "/", "" }, { "/dev/shm", "/dev/shm" } };
+static const struct start memory[] = {
+	{ "/run", "/run" },
+	{ "/tmp", "/tmp" },
+	{ "/dev/shm", "/dev/shm" },
+};
+
+static int read_start(int root_fd, const struct start *from, struct path_list *ret, struct err *e)
 {
-	static const struct {
-		const char *path, *prefix, *key;
-	} starts[] = { { "/", "", "/" }, { "/dev/shm", "/dev/shm", "/dev/shm" } };
+	GUARD_BUF struct buf path = { 0 };
+	int fd =
+		rooted_open(root_fd, from->path, O_RDONLY | O_DIRECTORY | O_NOATIME, ROOTED_REFUSE);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : ERR(e, errno, "open '%s' of the node", from->path);
+	path_list_add(ret, DT_DIR, from->path);
+	buf_puts(&path, from->prefix);
+	return walk(fd, &path, 0, ret, e);
+}
+
+int path_list_read(int root_fd, enum path_scope scope, struct path_list *ret, struct err *e)
+{
+	const struct start *starts = scope == PATHS_ALL ? all : memory;
+	size_t count = scope == PATHS_ALL ? sizeof(all) / sizeof(all[0])
+					  : sizeof(memory) / sizeof(memory[0]);
 	*ret = (struct path_list){ 0 };
-	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
-		GUARD_BUF struct buf path = { 0 };
-		buf_puts(&path, starts[i].key);
-		int fd = rooted_open(root_fd, starts[i].path, O_RDONLY | O_DIRECTORY | O_NOATIME,
-				     ROOTED_REFUSE);
-		if (fd < 0 && errno == ENOENT)
-			continue;
-		int cause = errno;
-		if (fd >= 0)
-			add_path(ret, DT_DIR, &path);
-		buf_clear(&path);
-		buf_puts(&path, starts[i].prefix);
-		if (fd < 0 || walk(fd, &path, 0, ret, e) < 0) {
+	for (size_t i = 0; i < count; i++) {
+		if (read_start(root_fd, &starts[i], ret, e) < 0) {
 			path_list_free(ret);
-			return fd < 0 ? ERR(e, cause, "open '%s' of the node", starts[i].path) : -1;
+			return -1;
 		}
 	}
 	if (ret->len > UINT32_MAX) {
 		path_list_free(ret);
 		return ERR(e, EFBIG, "the node's paths: more than 4 GiB of names");
 	}
-	qsort_r(ret->items, ret->count, sizeof(*ret->items), by_path, ret->text);
 	return 0;
+}
+
+void path_list_sort(struct path_list *l)
+{
+	if (l->count > 1)
+		qsort_r(l->items, l->count, sizeof(*l->items), by_path, l->text);
 }
 
 void path_list_free(struct path_list *l)

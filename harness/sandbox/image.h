@@ -3,11 +3,12 @@
  * Root images: built once, cached under STATE/images/ by their recipe's digest, as erofs.
  *
  *	STATE/images/KEY.erofs   the image; KEY.ext4, .xfs, .btrfs: a root with a disk of its own
- *	STATE/images/KEY.json    what it is:
- *{"kind":"debian"|"layer"|"disk","recipe":...,"digest":XXH3-128 of the
- *image,"size":...,"packages":{...},"built":...} Concurrent builders of one key wait for each other
- *(flock). An image is complete or absent: written under another name and renamed. Needs root,
- *mmdebstrap, mkfs.erofs.
+ *	STATE/images/KEY.json    what it is: {"kind":"debian"|"layer"|"disk","recipe":...,
+ *	                         "digest":XXH3-128 of the image,"size":...,"packages":{...},
+ *	                         "built":...}
+ *	STATE/images/KEY.lines   the fingerprint of its files (capture_base.h), made on first need
+ * Concurrent builders of one key wait for each other (flock). An image is complete or absent:
+ * written under another name and renamed. Needs root, mmdebstrap, mkfs.erofs.
  */
 #ifndef BACKOUT_SANDBOX_IMAGE_H
 #define BACKOUT_SANDBOX_IMAGE_H
@@ -28,6 +29,7 @@ struct image {
 	bool is_dir;
 	bool on_disk; /* a file system that is to be written: each node needs a copy */
 	enum disk_fs fs;
+	struct capture_base *lines; /* NULL: not asked for, or a directory */
 };
 void image_free(struct image *i);
 
@@ -72,6 +74,9 @@ int image_find(const char *state_dir, const char *digest, struct image *ret, str
  * cache has already stays. 1: it was there; 0: taken. */
 int image_import(struct owner *o, const char *erofs, const char *meta, const char *digest,
 		 struct err *e);
+/* Fills i->lines, which then belongs to the image; nothing to do for a directory, for that may
+ * change. */
+int image_lines(struct owner *o, struct image *i, struct err *e);
 
 struct image_info {
 	char key[33];

@@ -88,8 +88,8 @@ int image_find(const char *state_dir, const char *digest, struct image *ret, str
 /* The json first: from then on the image is absent. A builder at work keeps its lock file. */
 static int remove_one(int dirfd, const char *key, struct err *e)
 {
-	static const char *const suffixes[] = { ".json", ".erofs", ".ext4",
-						".xfs",  ".btrfs", ".lock" };
+	static const char *const suffixes[] = { ".json", ".erofs", ".ext4", ".xfs",
+						".btrfs", ".lines", ".lock" };
 	GUARD(mem) char *lock_name = mem_printf("%s.lock", key);
 	GUARD(fd) int lock = openat(dirfd, lock_name, O_RDWR | O_CLOEXEC);
 	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0)

@@ -13,12 +13,15 @@
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/model/json.h"
+#include "harness/sandbox/capture_base.h"
 #include "harness/sandbox/image_internal.h"
 
 void image_free(struct image *i)
 {
 	free(i->path);
 	i->path = NULL;
+	capture_base_close(i->lines);
+	i->lines = NULL;
 }
 
 /* The lock file may be removed (with its image) between open and flock: then it locks nothing. */

@@ -44,6 +44,8 @@ int rooted_read(int root_fd, const char *path, size_t max, struct buf *ret, stru
 		ssize_t n = read(fd, chunk, ROOTED_CHUNK);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EISDIR)
+			return 0;
 		if (n < 0)
 			return ERR(e, errno, "read '%s'", path);
 		if (n == 0)

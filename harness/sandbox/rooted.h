@@ -15,7 +15,8 @@ enum rooted_links {
 };
 /* openat2(2); `path` with or without its leading slash. Returns -1 with errno. */
 int rooted_open(int root_fd, const char *path, int flags, enum rooted_links links);
-/* Whole file, links followed inside the root. 0: absent, 1: read, -1. */
+/* Whole file, links followed inside the root. 0: absent, or a
+ * folder; 1: read; -1. */
 int rooted_read(int root_fd, const char *path, size_t max, struct buf *ret, struct err *e);
 
 #endif

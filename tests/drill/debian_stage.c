@@ -128,5 +128,6 @@ void stage_fingerprint(struct node *n, struct capture_result *ret)
 {
 	struct err e = { 0 };
 	GUARD(fd) int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	MUST(capture_state(n, NULL, 0, NULL, fd, ret, &e));
+	const struct capture_spec spec = { .fd = fd };
+	MUST(capture_state(n, &spec, ret, &e));
 }

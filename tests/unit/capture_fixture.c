@@ -24,13 +24,22 @@ const char capture_prepare[] =
 
 void capture_take(struct node *n, struct capture_cache *cache, struct taken *ret)
 {
+	capture_take_by(n, cache, NULL, ret);
+}
+
+void capture_take_by(struct node *n, struct capture_cache *cache, const struct capture_base *base,
+		     struct taken *ret)
+{
 	static const struct capture_also also[] = {
 		{ "z", "cat /srv/said 2>/dev/null || true" },
 		{ "a", "echo out; echo err >&2; exit 3" },
 	};
 	struct err e = { 0 };
 	GUARD(fd) int fd = memfd_create("state", MFD_CLOEXEC);
-	MUST(capture_state(n, also, 2, cache, fd, &ret->result, &e));
+	const struct capture_spec spec = {
+		.also = also, .also_count = 2, .cache = cache, .base = base, .fd = fd
+	};
+	MUST(capture_state(n, &spec, &ret->result, &e));
 	char path[64];
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	memset(&ret->text, 0, sizeof(ret->text));

@@ -13,6 +13,8 @@ struct taken {
 };
 
 void capture_take(struct node *n, struct capture_cache *cache, struct taken *ret);
+void capture_take_by(struct node *n, struct capture_cache *cache, const struct capture_base *base,
+		     struct taken *ret);
 /* The lines of `a` that are not in `b`, each behind a sign. */
 void capture_lines_without(const char *a, const char *b, char sign, struct buf *ret);
 /* The line that begins with `head` in a node's fingerprint; empty: none. */

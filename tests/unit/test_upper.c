@@ -16,73 +16,7 @@
 #include "tests/unit/capture_fixture.h"
 #include "tests/unit/runner.h"
 #include "tests/unit/sandbox_fixture.h"
-
-enum { SCRIPT_MAX = 8192 };
-
-static void host_sh(const char *script)
-{
-	ck_assert_msg(system(script) == 0, "%s", script);
-}
-
-/* A root of our own to be changed: files, hard links, folders with things in them. */
-static const char *world(void)
-{
-	static char root[400];
-	char script[SCRIPT_MAX];
-	(void)snprintf(root, sizeof(root), "%s", test_dir());
-	(void)snprintf(
-		script, sizeof(script),
-		"set -e; cp -a %s/. %s/; cd %s; mkdir -p w/dir/sub w/full w/gone etc tmp run "
-		"dev/shm; cd w;"
-		" for i in 1 2 3 4 5 6; do echo file $i >f$i; done; echo linked >a; ln a b; ln a c;"
-		" echo pair >p1; ln p1 dir/p2; echo pair >q1; ln q1 q2; echo in >dir/in;"
-		" echo deep >dir/sub/deep; echo x >full/x; echo y >full/y; echo z >gone/z; ln -s "
-		"f1 l1;"
-		" mkfifo fifo; chmod 2755 full; chown 3:4 f6; echo suid >s; chmod 4755 s;"
-		" head -c 300000 /dev/zero >big",
-		test_busybox_root(), root, root);
-	host_sh(script);
-	return root;
-}
-
-/* Each changes something else about the world, as a step would. */
-static const char *const scripts[] = {
-	"true",
-	"echo new >/w/new; mkdir -p /w/n/e/w; echo 1 >/w/n/e/w/f; chmod 1770 /w/n/e; chown 5:6 "
-	"/w/n",
-	"rm /w/f1; rm -r /w/gone; rm /w/l1",
-	"echo other >/w/f2; mv /w/f3 /w/f3.bak; echo 3 >/w/f3.new; mv /w/f3.new /w/f3",
-	"chmod 4711 /w/f4; chown 7:8 /w/f5; chmod 700 /w/full; chown 9 /w/dir; chmod 711 /w; chmod "
-	"751 /",
-	"rm -r /w/full; echo now a file >/w/full",
-	"rm /w/f1; mkdir /w/f1; echo in it >/w/f1/f",
-	"mkdir /w/own; echo 1 >/w/own/f; mkdir /w/own/d; mv /w/own /w/moved",
-	"rm -r /w/full; mkdir /w/full; echo only >/w/full/only; chmod 2750 /w/full",
-	"echo more >>/w/a", /* all three show it */
-	"echo more >>/w/a; rm /w/a",
-	"echo more >>/w/b; rm /w/a /w/c",
-	"cp -p /w/a /w/a.new; mv /w/a.new /w/a",
-	"ln /w/a /w/d; echo other >/w/d; echo pair2 >>/w/dir/p2; rm /w/p1",
-	"chmod 600 /w/q2; ln /w/q1 /w/dir/q3; rm /w/q1 /w/q2",
-	"echo 1 >/w/h1; ln /w/h1 /w/dir/h2; ln /w/h1 /tmp/h 2>/dev/null || true; ln /w/h1 /w/h3; "
-	"rm /w/h3",
-	"ln -sfn /nowhere /w/l1; ln -s \"$(printf 'a\\nb')\" /w/l2; mkfifo /w/p; mknod /w/c5 c 1 5;"
-	" mknod /w/b7 b 7 1; chown -h 1:1 /w/l2",
-	"rm /w/fifo; echo no fifo >/w/fifo; chmod 600 /w/s; echo x >>/w/s; chmod 6711 /w/s",
-	"rm /w/*; echo 1 >'/w/ '; echo 2 >\"$(printf '/w/\\377\\n\"\\\\')\"; echo 3 >/w/-rf; mkdir "
-	"/w/...",
-	"echo 1 >/run/f; ln /run/f /run/g; ln -s f /run/l; mkdir -m 1777 /run/d; mkfifo /run/d/p;"
-	" chown 2:3 /run/d; rm -r /run/lock; echo 2 >/tmp/t; chmod 700 /tmp; chown 4 /tmp; echo 3 "
-	">/dev/shm/s;"
-	" mkdir -p /tmp/x/y/z; chmod 0 /tmp/x/y/z; mknod /tmp/n c 1 3",
-	"dd if=/dev/zero of=/w/sparse bs=1 count=0 seek=50000000 2>/dev/null; echo end >>/w/sparse;"
-	" dd if=/dev/zero of=/tmp/sparse bs=1 count=0 seek=50000000 2>/dev/null; echo x >>/w/big;"
-	" cp /w/big /tmp/big; : >/w/empty",
-	"rm -r /w /srv; mkdir /w; echo 1 >/w/1",
-	"nc -lU /run/sock >/dev/null 2>&1 & sleep 0.1; nc -lU /w/sock >/dev/null 2>&1 & sleep 0.1;"
-	" kill -9 $(jobs -p); true",
-};
-enum { SCRIPTS = sizeof(scripts) / sizeof(scripts[0]) };
+#include "tests/unit/world_fixture.h"
 
 static struct node *boot(struct bench *b, enum node_root kind, const char *root, const char *from)
 {
@@ -121,22 +55,6 @@ static void same_state(struct node *a, struct node *b, const char *what)
 	buf_free(&two.text);
 }
 
-static void xattrs(struct node *n)
-{
-	char script[1500];
-	(void)snprintf(script, sizeof(script),
-		       "cd %s && python3 -c \"import os\n"
-		       "os.setxattr('w/f6', 'user.long', b'v' * 3000)\n"
-		       "os.setxattr('w/dir', 'trusted.d', bytes([0, 255]))\n"
-		       "os.setxattr('w/s', 'security.capability', "
-		       "bytes.fromhex('0100000202000000000000000000000000000000'))\n"
-		       "os.symlink('x', 'w/lx')\n"
-		       "os.setxattr('w/lx', 'trusted.l', b'2', 0, follow_symlinks=False)\n"
-		       "os.setxattr('run', 'trusted.r', b'3')\"",
-		       node_root_path(n));
-	host_sh(script);
-}
-
 static void branch_is_same(struct bench *b, enum node_root kind, const char *root,
 			   const char *script)
 {
@@ -172,7 +90,7 @@ START_TEST(branches)
 	TEST_NEEDS_ROOT();
 	struct bench b;
 	bench_open(&b);
-	branch_is_same(&b, NODE_ROOT_DIR, world(), scripts[_i]);
+	branch_is_same(&b, NODE_ROOT_DIR, world_root(), world_changes[_i]);
 	bench_close(&b);
 }
 END_TEST
@@ -183,18 +101,14 @@ START_TEST(branch_on_image)
 	TEST_NEEDS_ROOT();
 	struct err e = { 0 };
 	struct bench b;
-	char image[450], command[1000];
 	bench_open(&b);
-	const char *root = world();
-	(void)snprintf(image, sizeof(image), "%s.erofs", root);
-	(void)snprintf(command, sizeof(command), "mkfs.erofs %s %s >/dev/null 2>&1", image, root);
-	host_sh(command);
+	const char *image = world_image();
 	struct node *n = boot(&b, NODE_ROOT_IMAGE, image, NULL);
-	xattrs(n);
-	for (size_t i = 0; i < SCRIPTS; i++) {
-		(void)bench_sh(n, scripts[i], NULL);
+	world_attributes(n);
+	for (size_t i = 0; i < WORLD_CHANGES; i++) {
+		(void)bench_sh(n, world_changes[i], NULL);
 		struct node *branch = boot(&b, NODE_ROOT_IMAGE, image, copy_of(&b, n));
-		same_state(n, branch, scripts[i]);
+		same_state(n, branch, world_changes[i]);
 		ck_assert_uint_eq(node_destroy(branch, &e), 0);
 	}
 	ck_assert_uint_eq(node_destroy(n, &e), 0);
@@ -209,9 +123,9 @@ START_TEST(attributes)
 	struct err e = { 0 };
 	struct bench b;
 	bench_open(&b);
-	const char *root = world();
+	const char *root = world_root();
 	struct node *n = boot(&b, NODE_ROOT_DIR, root, NULL);
-	xattrs(n);
+	world_attributes(n);
 	struct node *branch = boot(&b, NODE_ROOT_DIR, root, copy_of(&b, n));
 	same_state(n, branch, "attributes");
 	GUARD_BUF struct buf line = { 0 };
@@ -231,7 +145,7 @@ START_TEST(times_and_holes)
 	struct err e = { 0 };
 	struct bench b;
 	bench_open(&b);
-	const char *root = world();
+	const char *root = world_root();
 	struct node *n = boot(&b, NODE_ROOT_DIR, root, NULL);
 	ck_assert_int_eq(
 		bench_sh(n,
@@ -300,7 +214,7 @@ START_TEST(names_of_states)
 	char one[HASH_TEXT], two[HASH_TEXT];
 	struct upper_size size;
 	bench_open(&b);
-	struct node *n = boot(&b, NODE_ROOT_DIR, world(), NULL);
+	struct node *n = boot(&b, NODE_ROOT_DIR, world_root(), NULL);
 	struct upper_cache *c = upper_cache_create();
 	ck_assert_int_eq(bench_sh(n,
 				  "echo 1 >/w/mine; echo 1 >/w/solo; ln /w/mine /w/pair; mkdir "
@@ -328,7 +242,7 @@ START_TEST(quick_changes)
 	struct err e = { 0 };
 	struct bench b;
 	bench_open(&b);
-	struct node *n = boot(&b, NODE_ROOT_DIR, world(), NULL);
+	struct node *n = boot(&b, NODE_ROOT_DIR, world_root(), NULL);
 	struct upper_cache *c = upper_cache_create();
 	static const char *const paths[] = { "srv/quick", "run/quick" };
 	for (size_t p = 0; p < 2; p++) {
@@ -364,7 +278,7 @@ START_TEST(mounts_are_refused)
 		struct err e = { 0 }, why = { 0 };
 		struct bench b;
 		bench_open(&b);
-		struct node *n = boot(&b, NODE_ROOT_DIR, world(), NULL);
+		struct node *n = boot(&b, NODE_ROOT_DIR, world_root(), NULL);
 		ck_assert_int_eq(bench_sh(n, cases[i].script, NULL), 0);
 		const char *dir = bench_work(&b);
 		ck_assert_int_lt(upper_copy(n, dir, &why), 0);
@@ -383,12 +297,12 @@ START_TEST(on_tmpfs)
 	struct err e = { 0 };
 	struct bench b;
 	bench_open(&b);
-	const char *root = world();
+	const char *root = world_root();
 	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
 	ck_assert_int_eq(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
 	ck_assert_int_eq(mount("tmpfs", owner_work_dir(b.owner), "tmpfs", 0, "mode=0700"), 0);
-	for (size_t i = 0; i < SCRIPTS; i++)
-		branch_is_same(&b, NODE_ROOT_DIR, root, scripts[i]);
+	for (size_t i = 0; i < WORLD_CHANGES; i++)
+		branch_is_same(&b, NODE_ROOT_DIR, root, world_changes[i]);
 	struct node *n = boot(&b, NODE_ROOT_IMAGE, bench_image(), NULL);
 	ck_assert_ptr_nonnull(strstr(node_mount_options(n), "index=on"));
 	ck_assert_ptr_nonnull(strstr(node_mount_options(n), "xino=on"));
@@ -423,7 +337,7 @@ Suite *suite_upper(void)
 	Suite *s = suite_create("upper");
 	TCase *t = tcase_create("upper");
 	tcase_set_timeout(t, 120);
-	tcase_add_loop_test(t, branches, 0, SCRIPTS);
+	tcase_add_loop_test(t, branches, 0, WORLD_CHANGES);
 	tcase_add_test(t, branch_on_image);
 	tcase_add_test(t, attributes);
 	tcase_add_test(t, times_and_holes);
