@@ -62,18 +62,29 @@ static int keep_lines(const struct buf *text, struct buf *ret, struct err *e)
 	return result;
 }
 
-static void write_head(const char *digest, const struct buf *lines, struct buf *ret)
+/* The first line for what stands behind it, of which `owners` bytes are dpkg's owners. */
+static void put_head(const char *digest, size_t owners, struct state_text rest, struct buf *ret)
 {
 	char hash[HASH_TEXT];
-	hash_text(buf_str(lines), lines->len, hash);
-	buf_printf(ret, "{\"format\":%d,\"image\":\"%s\",\"xxh3\":\"%s\"}\n", format(), digest,
-		   hash);
+	hash_text(rest.data, rest.len, hash);
+	buf_printf(ret, "{\"format\":%d,\"owners\":%zu,\"image\":\"%s\",\"xxh3\":\"%s\"}\n",
+		   format(), owners, digest, hash);
+}
+
+static int put_owners(const struct node *n, struct buf *ret, struct err *e)
+{
+	struct dpkg_owners *owners;
+	if (dpkg_owners_read(node_root_fd(n), &owners, e) < 0)
+		return -1;
+	dpkg_owners_save(owners, ret);
+	dpkg_owners_free(owners);
+	return 0;
 }
 
 int capture_base_write(struct node *n, const char *image_digest, const char *path, struct err *e)
 {
 	GUARD_BUF struct buf text = { 0 };
-	GUARD_BUF struct buf lines = { 0 };
+	GUARD_BUF struct buf rest = { 0 };
 	GUARD_BUF struct buf file = { 0 };
 	GUARD(fd) int fd = memfd_create("fingerprint", MFD_CLOEXEC);
 	struct capture_result ignored;
@@ -83,11 +94,13 @@ int capture_base_write(struct node *n, const char *image_digest, const char *pat
 		return ERR(e, errno, "memfd_create");
 	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	if (capture_state(n, &spec, &ignored, e) < 0 ||
-	    io_read_file(AT_FDCWD, name, TEXT_MAX, &text, e) < 0 ||
-	    keep_lines(&text, &lines, e) < 0)
+	    io_read_file(AT_FDCWD, name, TEXT_MAX, &text, e) < 0 || put_owners(n, &rest, e) < 0)
 		return -1;
-	write_head(image_digest, &lines, &file);
-	buf_add(&file, buf_str(&lines), lines.len);
+	size_t owners = rest.len;
+	if (keep_lines(&text, &rest, e) < 0)
+		return -1;
+	put_head(image_digest, owners, (struct state_text){ buf_str(&rest), rest.len }, &file);
+	buf_add(&file, buf_str(&rest), rest.len);
 	return io_write_file(AT_FDCWD, path, file.data, file.len, 0644, e);
 }
 
@@ -154,16 +167,17 @@ static bool read_all(struct capture_base *b, const char *digest)
 {
 	GUARD_BUF struct buf want = { 0 };
 	const char *stop = memchr(b->map, '\n', b->size < HEAD_MAX ? b->size : HEAD_MAX);
-	if (stop == NULL)
+	size_t owners;
+	int version;
+	if (stop == NULL ||
+	    sscanf(b->map, "{\"format\":%d,\"owners\":%zu,", &version, &owners) != 2)
 		return false;
-	const char *lines = stop + 1;
-	size_t head = (size_t)(lines - b->map), len = b->size - head;
-	char hash[HASH_TEXT];
-	hash_text(lines, len, hash);
-	buf_printf(&want, "{\"format\":%d,\"image\":\"%s\",\"xxh3\":\"%s\"}\n", format(), digest,
-		   hash);
-	return want.len == head && memcmp(want.data, b->map, head) == 0 &&
-	       index_lines(b, lines, len);
+	const char *rest = stop + 1;
+	size_t head = (size_t)(rest - b->map), len = b->size - head;
+	put_head(digest, owners, (struct state_text){ rest, len }, &want);
+	return want.len == head && memcmp(want.data, b->map, head) == 0 && owners <= len &&
+	       dpkg_owners_load(rest, owners, &b->owners) == 0 &&
+	       index_lines(b, rest + owners, len - owners);
 }
 
 int capture_base_open(struct capture_base **ret, const char *path, const char *image_digest,
@@ -198,6 +212,7 @@ void capture_base_close(struct capture_base *b)
 		return;
 	(void)munmap((void *)b->map, b->size);
 	arena_destroy(b->arena);
+	dpkg_owners_free(b->owners);
 	free(b->lines);
 	free(b);
 }

@@ -6,7 +6,8 @@
  * written to shows in its siblings) and pid files, and copies the other lines. The text is the
  * same to the last byte as if all had been looked at.
  *
- * The file: {"format":N,"image":DIGEST,"xxh3":of the rest}, then the lines.
+ * The file: {"format":N,"owners":BYTES,"image":DIGEST,"xxh3":of the rest}, which package owns which
+ * path (for this host alone), then the lines.
  */
 #ifndef BACKOUT_SANDBOX_CAPTURE_BASE_H
 #define BACKOUT_SANDBOX_CAPTURE_BASE_H

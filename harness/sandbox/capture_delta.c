@@ -183,17 +183,13 @@ static void copy_line(struct capture *c, const struct base_line *l,
 }
 
 int delta_copy_until(struct delta *d, struct capture *c, const struct dpkg_owners *owners,
-		     const char *path, const struct base_line **ret, struct err *e)
+		     const char *path, struct err *e)
 {
-	*ret = NULL;
 	for (; d->next < d->base->count; d->next++) {
 		const struct base_line *l = &d->base->lines[d->next];
 		int order = path == NULL ? -1 : strcmp(l->path, path);
-		if (order > 0)
-			return 0;
-		if (order == 0) {
-			*ret = l;
-			d->next++;
+		if (order >= 0) {
+			d->next += order == 0;
 			return 0;
 		}
 		if (is_hidden(d, l->path))

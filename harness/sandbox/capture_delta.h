@@ -27,7 +27,8 @@ struct capture_base {
 	const char *map;
 	size_t size;
 	struct arena *arena;
-	struct base_line *lines; /* sorted by path */
+	struct dpkg_owners *owners; /* by the lists of the image */
+	struct base_line *lines;    /* sorted by path */
 	size_t count;
 	bool odd_lists; /* dpkg's lists lie behind a link: owners have to be asked for each time */
 };
@@ -49,8 +50,8 @@ int delta_open(struct delta *d, const struct capture_base *base, const struct no
 	       struct err *e);
 void delta_close(struct delta *d);
 /* Copies the lines of the image that stand before `path` (NULL: all that are left), and passes over
- * its own, which is returned (NULL: it has none). `owners` may be NULL unless owners_moved. */
+ * its own. */
 int delta_copy_until(struct delta *d, struct capture *c, const struct dpkg_owners *owners,
-		     const char *path, const struct base_line **ret, struct err *e);
+		     const char *path, struct err *e);
 
 #endif

@@ -29,9 +29,7 @@ enum {
 
 struct walkers {
 	struct capture *c;
-	struct dpkg_owners *owners;       /* NULL: not read yet */
-	const struct base_line *in_image; /* what the image has at this path; NULL: nothing, or
-					     dpkg's lists are not the image's */
+	const struct dpkg_owners *owners; /* the image's, or what was read now */
 	struct hardlinks links;
 	struct hash *hash;
 	char *chunk;
@@ -247,23 +245,6 @@ static int write_kind(struct walkers *w, int fd, const char *path, const struct 
 	return 0;
 }
 
-/* The lists are read when the image's line does not tell. */
-static int write_owner(struct walkers *w, const char *path, struct err *e)
-{
-	const struct base_line *l = w->in_image;
-	if (l != NULL && !l->is_dir) {
-		if (l->owner != 0) /* up to the brace and the newline */
-			buf_add(&w->c->out, l->text + l->owner, l->len - l->owner - 2);
-		return 0;
-	}
-	if (w->owners == NULL && dpkg_owners_read(node_root_fd(w->c->node), &w->owners, e) < 0)
-		return -1;
-	const char *owner = dpkg_owner(w->owners, path);
-	if (owner != NULL)
-		state_line_str(&w->c->out, "@owner", owner);
-	return 0;
-}
-
 static int write_line(struct walkers *w, int fd, const char *path, bool is_path, struct err *e)
 {
 	struct buf *out = &w->c->out;
@@ -287,8 +268,9 @@ static int write_line(struct walkers *w, int fd, const char *path, bool is_path,
 	}
 	if (write_xattrs(w, fd, is_path, e) < 0)
 		return err_prefix(e, "'%s' of the node", path);
-	if (!S_ISDIR(st.st_mode) && write_owner(w, path, e) < 0)
-		return -1;
+	const char *owner = S_ISDIR(st.st_mode) ? NULL : dpkg_owner(w->owners, path);
+	if (owner != NULL)
+		state_line_str(out, "@owner", owner);
 	state_line_end(out);
 	return capture_line(w->c, e);
 }
@@ -347,42 +329,52 @@ static int write_merged(struct walkers *w, struct delta *d, struct err *e)
 {
 	const struct path_list *paths = &d->paths;
 	const char *last = "";
-	if (d->owners_moved && dpkg_owners_read(node_root_fd(w->c->node), &w->owners, e) < 0)
-		return -1;
 	for (size_t i = 0; i < paths->count; i++) {
 		const char *entry = paths->text + paths->items[i];
-		const struct base_line *in_image;
 		if (strcmp(entry + 1, last) ==
 		    0) /* written to, and in the image a link or pid file */
 			continue;
 		last = entry + 1;
-		if (delta_copy_until(d, w->c, w->owners, last, &in_image, e) < 0)
+		if (delta_copy_until(d, w->c, w->owners, last, e) < 0)
 			return -1;
-		w->in_image = d->owners_moved ? NULL : in_image;
 		if (entry[0] != DT_WHT && write_entry(w, entry, e) < 0)
 			return -1;
 	}
-	const struct base_line *none;
-	return delta_copy_until(d, w->c, w->owners, NULL, &none, e);
+	return delta_copy_until(d, w->c, w->owners, NULL, e);
+}
+
+/* 1: done; 0: the image's lines do not do. */
+static int write_delta(struct walkers *w, struct err *e)
+{
+	struct dpkg_owners *read_now = NULL;
+	struct delta d;
+	int ret = delta_open(&d, w->c->base, w->c->node, e);
+	if (ret > 0 && d.owners_moved)
+		ret = dpkg_owners_read(node_root_fd(w->c->node), &read_now, e) < 0 ? -1 : 1;
+	w->owners = read_now != NULL ? read_now : w->c->base->owners;
+	if (ret > 0)
+		ret = write_merged(w, &d, e) < 0 ? -1 : 1;
+	delta_close(&d);
+	dpkg_owners_free(read_now);
+	return ret;
 }
 
 static int write_files(struct walkers *w, struct err *e)
 {
-	struct capture *c = w->c;
-	if (c->base != NULL) {
-		struct delta d;
-		int ret = delta_open(&d, c->base, c->node, e);
-		if (ret > 0)
-			ret = write_merged(w, &d, e) < 0 ? -1 : 1;
-		delta_close(&d);
-		if (ret != 0)
-			return ret < 0 ? -1 : 0;
-	}
+	int root_fd = node_root_fd(w->c->node);
+	int done = w->c->base != NULL ? write_delta(w, e) : 0;
+	if (done != 0)
+		return done < 0 ? -1 : 0;
 	struct path_list paths;
-	if (path_list_read(node_root_fd(c->node), PATHS_ALL, &paths, e) < 0)
+	struct dpkg_owners *owners = NULL;
+	if (path_list_read(root_fd, PATHS_ALL, &paths, e) < 0)
 		return -1;
 	path_list_sort(&paths);
-	int ret = write_all(w, &paths, e);
+	int ret = dpkg_owners_read(root_fd, &owners, e);
+	w->owners = owners;
+	if (ret == 0)
+		ret = write_all(w, &paths, e);
+	dpkg_owners_free(owners);
 	path_list_free(&paths);
 	return ret;
 }
@@ -391,7 +383,6 @@ int capture_files(struct capture *c, struct err *e)
 {
 	struct walkers w = { .c = c, .hash = hash_begin(), .chunk = mem_alloc(READ_CHUNK) };
 	int ret = write_files(&w, e);
-	dpkg_owners_free(w.owners);
 	hash_free(w.hash);
 	hardlinks_free(&w.links);
 	free(w.chunk);

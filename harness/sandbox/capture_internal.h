@@ -34,6 +34,9 @@ int capture_listen(struct capture *c, struct err *e);
 int capture_processes(struct capture *c, struct err *e);
 int capture_mounts(struct capture *c, struct err *e);
 
+/* Of /proc/PID. 1: read; 0: the process or the table is gone. */
+int capture_read_proc(pid_t pid, const char *name, struct buf *ret, struct err *e);
+
 /* All paths of a tree, sorted by their bytes: "/a-b" stands before "/a/b". */
 struct path_list {
 	char *text; /* a type byte (DT_*), then the path and its NUL */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel tells of a node: sockets, processes, mounts. Read in this host's /proc. */
-#include <arpa/inet.h>
+/* What the kernel tells of a node: processes, mounts. Read in this host's /proc. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,13 +18,9 @@ enum {
 	PROC_TEXT_MAX = 64 << 20, /* bytes of a table in /proc */
 	PROCESSES_MAX = 65536,
 	COMMAND_LINE_MAX = 32 * 1024, /* bytes; the rest is cut and said to be */
-	TCP_LISTEN_STATE = 0x0a,      /* TCP_LISTEN */
-	UDP_BOUND_STATE = 0x07,       /* TCP_CLOSE: bound to no peer */
-	UNIX_ACCEPTS = 0x10000,       /* __SO_ACCEPTCON */
 };
 
-/* 1: read; 0: the process or the table is gone. */
-static int read_proc(pid_t pid, const char *name, struct buf *ret, struct err *e)
+int capture_read_proc(pid_t pid, const char *name, struct buf *ret, struct err *e)
 {
 	char path[64];
 	struct err own = { 0 };
@@ -38,75 +33,6 @@ static int read_proc(pid_t pid, const char *name, struct buf *ret, struct err *e
 	if (!err_is_set(e))
 		*e = own;
 	return -1;
-}
-
-/* ---- listening sockets ---- */
-
-/* The kernel prints each 32-bit word as a number of this machine. */
-static void address_text(const char *hex, char ret[INET6_ADDRSTRLEN])
-{
-	uint32_t words[4] = { 0 };
-	size_t count = strlen(hex) / 8;
-	for (size_t i = 0; i < count && i < 4; i++) {
-		char word[9];
-		memcpy(word, hex + i * 8, 8);
-		word[8] = '\0';
-		words[i] = (uint32_t)strtoul(word, NULL, 16);
-	}
-	(void)inet_ntop(count == 4 ? AF_INET6 : AF_INET, words, ret, INET6_ADDRSTRLEN);
-}
-
-static void inet_line(const char *table, unsigned wanted, const char *line, struct tally *t)
-{
-	char hex[33], address[INET6_ADDRSTRLEN] = "?";
-	unsigned port, state;
-	if (sscanf(line, " %*u: %32[0-9A-F]:%X %*[0-9A-F]:%*X %X", hex, &port, &state) != 3 ||
-	    state != wanted)
-		return;
-	address_text(hex, address);
-	tally_add(t, strchr(address, ':') != NULL ? mem_printf("%s [%s]:%u", table, address, port)
-						  : mem_printf("%s %s:%u", table, address, port));
-}
-
-static void unix_line(const char *table, unsigned wanted, const char *line, struct tally *t)
-{
-	unsigned flags;
-	int at = 0;
-	if (sscanf(line, "%*s %*x %*x %X %*x %*x %*u%n", &flags, &at) != 1 || at == 0 ||
-	    (flags & wanted) == 0 || line[at] != ' ')
-		return;
-	tally_add(t, mem_printf("%s %s", table, line + at + 1));
-}
-
-int capture_listen(struct capture *c, struct err *e)
-{
-	static const struct {
-		const char *table, *file;
-		void (*line)(const char *table, unsigned wanted, const char *line, struct tally *t);
-		unsigned wanted;
-	} tables[] = {
-		{ "tcp", "net/tcp", inet_line, TCP_LISTEN_STATE },
-		{ "tcp6", "net/tcp6", inet_line, TCP_LISTEN_STATE },
-		{ "udp", "net/udp", inet_line, UDP_BOUND_STATE },
-		{ "udp6", "net/udp6", inet_line, UDP_BOUND_STATE },
-		{ "unix", "net/unix", unix_line, UNIX_ACCEPTS },
-	};
-	struct tally t = { 0 };
-	GUARD_BUF struct buf text = { 0 };
-	int ret = 0;
-	for (size_t i = 0; ret >= 0 && i < sizeof(tables) / sizeof(tables[0]); i++) {
-		ret = read_proc(node_init_pid(c->node), tables[i].file, &text, e);
-		for (char *line = text.data; ret > 0 && line != NULL && *line != '\0';) {
-			char *end = strchrnul(line, '\n');
-			char *next = end + (*end == '\n');
-			*end = '\0';
-			tables[i].line(tables[i].table, tables[i].wanted, line, &t);
-			line = next;
-		}
-	}
-	ret = ret < 0 ? -1 : tally_write(&t, c, STATE_LISTEN, e);
-	tally_free(&t);
-	return ret;
 }
 
 /* ---- processes ---- */
@@ -140,7 +66,7 @@ static int add_process(pid_t pid, struct tally *t, struct err *e)
 	GUARD_BUF struct buf text = { 0 };
 	GUARD_BUF struct buf line = { 0 };
 	char link[64], exe[PATH_MAX], *name = NULL;
-	int ret = read_proc(pid, "stat", &text, e);
+	int ret = capture_read_proc(pid, "stat", &text, e);
 	if (ret <= 0)
 		return ret;
 	char state = stat_state(&text, &name);
@@ -156,13 +82,13 @@ static int add_process(pid_t pid, struct tally *t, struct err *e)
 			       ? 0
 			       : ERR(e, errno, "read the executable of process %d", (int)pid);
 	exe[len] = '\0';
-	if ((ret = read_proc(pid, "status", &text, e)) <= 0)
+	if ((ret = capture_read_proc(pid, "status", &text, e)) <= 0)
 		return ret;
 	unsigned uid = 0;
 	const char *uids = strstr(buf_str(&text), "\nUid:");
 	if (uids == NULL || sscanf(uids, " Uid: %*u %u", &uid) != 1)
 		return ERR(e, 0, "the kernel does not tell the user of process %d", (int)pid);
-	if ((ret = read_proc(pid, "cmdline", &text, e)) <= 0)
+	if ((ret = capture_read_proc(pid, "cmdline", &text, e)) <= 0)
 		return ret;
 	buf_printf(&line, "%s uid=%u ", exe, uid);
 	command_line(&text, &line);
@@ -309,7 +235,7 @@ int capture_mounts(struct capture *c, struct err *e)
 {
 	GUARD_BUF struct buf text = { 0 };
 	struct mount_list l = { 0 };
-	int ret = read_proc(node_init_pid(c->node), "mountinfo", &text, e);
+	int ret = capture_read_proc(node_init_pid(c->node), "mountinfo", &text, e);
 	if (ret < 0)
 		return -1;
 	if (ret == 0)

@@ -324,6 +324,63 @@ const char *dpkg_owner(const struct dpkg_owners *o, const char *path)
 	return found != NULL ? o->packages[found->package] : NULL;
 }
 
+/* The numbers, the paths' hashes, then the packages' names. */
+struct saved {
+	uint64_t count, packages;
+	bool is_merged[MERGED_COUNT];
+};
+
+void dpkg_owners_save(const struct dpkg_owners *o, struct buf *ret)
+{
+	struct saved s;
+	memset(&s, 0, sizeof(s));
+	s.count = o->count;
+	s.packages = o->package_count;
+	memcpy(s.is_merged, o->is_merged, sizeof(s.is_merged));
+	buf_add(ret, &s, sizeof(s));
+	for (size_t i = 0; i < o->count; i++) {
+		struct owned item;
+		memset(&item, 0, sizeof(item)); /* its padding, too */
+		item.hash = o->items[i].hash;
+		item.package = o->items[i].package;
+		buf_add(ret, &item, sizeof(item));
+	}
+	for (size_t i = 0; i < o->package_count; i++)
+		buf_add(ret, o->packages[i], strlen(o->packages[i]) + 1);
+}
+
+int dpkg_owners_load(const char *data, size_t len, struct dpkg_owners **ret)
+{
+	struct saved s;
+	if (len < sizeof(s))
+		return -1;
+	memcpy(&s, data, sizeof(s));
+	const char *end = data + len, *at = data + sizeof(s);
+	if (s.count > (size_t)(end - at) / sizeof(struct owned) || s.packages > len)
+		return -1;
+	struct dpkg_owners *o = mem_alloc(sizeof(*o));
+	o->arena = arena_create();
+	o->items = mem_array(s.count + 1, sizeof(*o->items));
+	o->packages = mem_array(s.packages + 1, sizeof(*o->packages));
+	o->count = s.count;
+	memcpy(o->is_merged, s.is_merged, sizeof(o->is_merged));
+	memcpy(o->items, at, s.count * sizeof(*o->items));
+	at += s.count * sizeof(*o->items);
+	while (o->package_count < s.packages && memchr(at, '\0', (size_t)(end - at)) != NULL) {
+		o->packages[o->package_count++] = at;
+		at += strlen(at) + 1;
+	}
+	bool sound = o->package_count == s.packages && at == end;
+	for (size_t i = 0; i < o->count; i++)
+		sound &= o->items[i].package < o->package_count;
+	if (!sound) {
+		dpkg_owners_free(o);
+		return -1;
+	}
+	*ret = o;
+	return 0;
+}
+
 void dpkg_owners_free(struct dpkg_owners *o)
 {
 	if (o == NULL)

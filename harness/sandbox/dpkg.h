@@ -28,6 +28,11 @@ int dpkg_read(int root_fd, struct arena *arena, struct dpkg_db *ret, struct err 
 struct dpkg_owners;
 int dpkg_owners_read(int root_fd, struct dpkg_owners **ret, struct err *e);
 const char *dpkg_owner(const struct dpkg_owners *o, const char *path); /* NULL: nobody's */
-void dpkg_owners_free(struct dpkg_owners *o);                          /* NULL-safe */
+/* All of it in one piece, for later processes of this host; -1 when `data` is not that. `data` has
+ * to outlive what is made of it. */
+struct buf;
+void dpkg_owners_save(const struct dpkg_owners *o, struct buf *ret);
+int dpkg_owners_load(const char *data, size_t len, struct dpkg_owners **ret);
+void dpkg_owners_free(struct dpkg_owners *o); /* NULL-safe */
 
 #endif
