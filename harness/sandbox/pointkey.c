@@ -13,7 +13,9 @@
 enum {
 	DRAWN_MIN = 6,   /* letters and digits that mkstemp(3) draws at least */
 	STAMP_MIN = 10,  /* digits of a time in seconds, or of an address */
-	SEGMENT_MIN = 2, /* lower-case letters behind a capital, in a word */
+	SEGMENT_MIN = 2, /* small letters behind a capital, in a word */
+	CAMEL_MIN = 9,   /* letters of two words in one */
+	ABBREVIATION_MAX = 4,
 	FIRST_SLOTS = 256,
 };
 
@@ -27,37 +29,57 @@ static size_t span(const char *s, size_t len, int (*is)(int))
 	return n;
 }
 
-/* NetworkManager, PolicyKit1, python3; `lower`: how many small letters follow a capital at least.
- */
-static bool is_camel_word(const char *s, size_t len, size_t lower)
+/* Words are told from what mkstemp(3) draws, so that keys stay readable. The fewer forms a word may
+ * have the better: what is drawn and looks like one makes a key that does not repeat. */
+
+/* NetworkManager, PolicyKit1; `tail`: how many small letters follow a capital at least. */
+static bool is_camel(const char *s, size_t len, size_t tail)
 {
 	size_t i = span(s, len, islower);
 	while (i < len && isupper((unsigned char)s[i])) {
-		size_t tail = span(s + i + 1, len - i - 1, islower);
-		if (tail < lower)
+		size_t lower = span(s + i + 1, len - i - 1, islower);
+		if (lower < tail)
 			return false;
-		i += 1 + tail;
+		i += 1 + lower;
 	}
 	return i + span(s + i, len - i, isdigit) == len;
 }
 
-/* README, SHA256; 3ubuntu4; sha256sum, deb12u1 */
+/* python3, Debian; 3ubuntu4; md5sums, sha256sum, deb12u1 */
 static bool is_plain_word(const char *s, size_t len)
 {
-	size_t i = span(s, len, isupper);
-	if (i > 0)
-		return i + span(s + i, len - i, isdigit) == len;
-	i = span(s, len, islower);
+	static const char *const mixed[] = { "md5", "sha", "deb" };
+	bool digits_between = isdigit((unsigned char)s[0]) != 0;
+	for (size_t i = 0; i < sizeof(mixed) / sizeof(mixed[0]); i++)
+		digits_between = digits_between || memcmp(s, mixed[i], 3) == 0;
+	size_t i = isupper((unsigned char)s[0]) ? 1 : 0;
+	size_t lower = span(s + i, len - i, islower);
+	if (i > 0 && lower < SEGMENT_MIN)
+		return false;
+	i += lower;
 	i += span(s + i, len - i, isdigit);
-	i += span(s + i, len - i, islower);
-	i += span(s + i, len - i, isdigit);
+	if (digits_between) {
+		i += span(s + i, len - i, islower);
+		i += span(s + i, len - i, isdigit);
+	}
 	return i == len;
 }
 
+/* README, SHA256 */
+static bool is_capitals(const char *s, size_t len, size_t most)
+{
+	size_t i = span(s, len, isupper);
+	return i > 0 && i <= most && i + span(s + i, len - i, isdigit) == len;
+}
+
+/* `whole`: it is all of a name; those are drawn seldom. */
 static bool is_drawn(const char *s, size_t len, bool whole)
 {
-	return len >= DRAWN_MIN && !is_plain_word(s, len) &&
-	       !is_camel_word(s, len, whole ? 1 : SEGMENT_MIN);
+	if (len < DRAWN_MIN || is_plain_word(s, len))
+		return false;
+	if (is_capitals(s, len, whole ? len : ABBREVIATION_MAX))
+		return false;
+	return (!whole && len < CAMEL_MIN) || !is_camel(s, len, whole ? 1 : SEGMENT_MIN);
 }
 
 /* In a folder for temporary files anything of such a length, behind a separator, is taken for
@@ -109,6 +131,17 @@ static bool is_pid(const char *digits, size_t len, struct point_pids pids)
 	return false;
 }
 
+static bool has_pid(const char *s, size_t len, struct point_pids pids)
+{
+	for (size_t i = 0; i < len;) {
+		size_t digits = span(s + i, len - i, isdigit);
+		if (digits > 0 && is_pid(s + i, digits, pids))
+			return true;
+		i += digits > 0 ? digits : 1;
+	}
+	return false;
+}
+
 /* A run of letters and digits in which nothing but pids is replaced. */
 static void add_word(struct buf *out, const char *s, size_t len, struct point_pids pids)
 {
@@ -138,16 +171,18 @@ void pointkey_name(struct buf *out, const char *name, size_t len, bool in_tmp,
 		bool behind = before != '\0' && strchr(".-_", before) != NULL;
 		bool last = p + run == end;
 		bool number = span(p, run, isdigit) == run;
+		bool placed = !number && (behind || last);
+		bool temporary = in_tmp && behind && last && is_drawn_length(run);
 		if (run == 0)
 			add_byte(out, &p, end);
-		else if (number && !is_pid(p, run, pids) && (run >= STAMP_MIN || before == '#'))
+		else if (has_pid(p, run, pids))
+			add_word(out, p, run, pids);
+		else if (number && (run >= STAMP_MIN || before == '#'))
 			buf_putc(out, '*'); /* also #INODE, a file without a name */
-		else if (!number && (behind || last) &&
-			 (is_drawn(p, run, run == len) ||
-			  (in_tmp && behind && last && is_drawn_length(run))))
+		else if (placed && (temporary || is_drawn(p, run, run == len)))
 			buf_putc(out, '*');
 		else
-			add_word(out, p, run, pids);
+			buf_add(out, p, run);
 		p += run;
 	}
 }

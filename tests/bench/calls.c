@@ -4,14 +4,16 @@
  *	bench-calls ROUNDS ROOT STATE PREPARE WORK [FILE...]
  * ROOT is a folder or an image; the files are copied to /srv in the node; PREPARE and WORK are
  * shell scripts. Each round runs PREPARE and times WORK once in every way. Prints a row a way: its
- * median and the median of its ratios to the way without filter of the same round. strace, where
- * it is installed, holds the same calls with a fault that never comes.
+ * median, the median of its ratios to the way without filter of the same round, and the processor
+ * time of this program, which answers. strace, where it is installed, holds the same calls with a
+ * fault that never comes.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "harness/base/clock.h"
@@ -56,7 +58,7 @@ enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 struct bench {
 	struct rig rig;
 	bool strace, taskset;
-	double ms[WAYS][ROUNDS_MAX], ratio[WAYS][ROUNDS_MAX];
+	double ms[WAYS][ROUNDS_MAX], cpu[WAYS][ROUNDS_MAX], ratio[WAYS][ROUNDS_MAX];
 };
 
 static void fired(void *arg, const struct strike_site *site)
@@ -80,6 +82,12 @@ static int run_outside(struct bench *b, const char *const *runner, const char *w
 	size_t n = 0;
 	(void)snprintf(target, sizeof(target), "%d", (int)node_init_pid(b->rig.node));
 	const char *const inside[] = {
+		"env",
+		"-i",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=/root",
+		"TERM=dumb",
+		"LANG=C.UTF-8",
 		"nsenter",
 		"-m",
 		"-u",
@@ -88,12 +96,6 @@ static int run_outside(struct bench *b, const char *const *runner, const char *w
 		"-p",
 		"-t",
 		target,
-		"env",
-		"-i",
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"HOME=/root",
-		"TERM=dumb",
-		"LANG=C.UTF-8",
 		"sh",
 		"-ec",
 		work,
@@ -117,16 +119,18 @@ static int run_outside(struct bench *b, const char *const *runner, const char *w
 	return status == 0 ? 0 : ERR(e, 0, "'%s' ended with %#x", argv[0], (unsigned)status);
 }
 
-static int one_way(struct bench *b, size_t way, const char *work, double *ret_ms, struct err *e)
+static int one_way(struct bench *b, size_t way, size_t round, const char *work, struct err *e)
 {
 	struct rig_trigger t = { 0 };
 	const struct trigger_env env = { .fire = fired, .notice = noticed };
 	if (ways[way].at != NULL && rig_arm(&b->rig, &t, ways[way].kind, ways[way].at, &env, e) < 0)
 		return -1;
 	int64_t begin = clock_now();
+	clock_t cpu = clock();
 	int result = ways[way].outside[0] != NULL ? run_outside(b, ways[way].outside, work, e)
 						  : rig_step(&b->rig, work, t.kind, t.trigger, e);
-	*ret_ms = (double)(clock_now() - begin) / (double)NS_PER_MS;
+	b->ms[way][round] = (double)(clock_now() - begin) / (double)NS_PER_MS;
+	b->cpu[way][round] = (double)(clock() - cpu) * 1000 / CLOCKS_PER_SEC;
 	rig_disarm(&t);
 	return result;
 }
@@ -151,10 +155,14 @@ static void print(struct bench *b, size_t count)
 		if (!can(b, way))
 			continue;
 		qsort(b->ms[way], count, sizeof(double), by_value);
+		qsort(b->cpu[way], count, sizeof(double), by_value);
 		qsort(b->ratio[way], count, sizeof(double), by_value);
-		(void)printf("  %-23s p50 %9.2f ms   x%.2f (%.2f to %.2f)\n", ways[way].name,
+		(void)printf("  %-23s p50 %9.2f ms   x%.2f (%.2f to %.2f)", ways[way].name,
 			     b->ms[way][count / 2], b->ratio[way][count / 2], b->ratio[way][0],
 			     b->ratio[way][count - 1]);
+		if (ways[way].at != NULL)
+			(void)printf("   of it backout %.0f ms", b->cpu[way][count / 2]);
+		(void)printf("\n");
 	}
 	if (!b->strace)
 		(void)printf("  strace: not installed (apt-get install strace), skipped\n");
@@ -168,7 +176,7 @@ static int rounds(struct bench *b, size_t count, const char *prepare, const char
 			if (!can(b, way))
 				continue;
 			if (rig_step(&b->rig, prepare, NULL, NULL, e) < 0 ||
-			    one_way(b, way, work, &b->ms[way][i], e) < 0)
+			    one_way(b, way, i, work, e) < 0)
 				return -1;
 			b->ratio[way][i] = b->ms[way][i] / b->ms[0][i];
 		}

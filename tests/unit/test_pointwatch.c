@@ -206,7 +206,7 @@ static const struct {
 	  "while [ ! -e /tmp/a ]; do :; done",
 	  "mkdir /srv/a, in sh>sh>sh>mkdir, #1\n", false, false },
 	/* Names that are drawn, and numbers that are pids. */
-	{ "d=$(/bin/mktemp -d); > $d/f; > $(/bin/mktemp /srv/conf.XXXXXX).new; > /srv/run.$$;"
+	{ "d=$(/bin/mktemp -d); > $d/f; > $(/bin/mktemp /srv/conf.XXXXXXXXXX).new; > /srv/run.$$;"
 	  "/bin/mkdir /srv/$$ /srv/p$$q /srv/v1.2.3; :",
 	  "mkdir /srv/pPIDq, in sh>mkdir, #1\n", false, false },
 	{ "> $(/bin/mktemp /srv/sedXXXXXX); echo $$ > /proc/self/comm; echo x > /proc/$$/comm; :",
@@ -359,6 +359,12 @@ static const struct {
 	{ "/srv/.file.Ab3dEf.part", "/srv/.file.*.part" },
 	{ "/srv/a-kQzXwB", "/srv/a-*" },
 	{ "/srv/kQzXwB", "/srv/*" },
+	{ "/srv/a.NetMan", "/srv/a.*" },
+	{ "/srv/a.x86emu", "/srv/a.*" },
+	{ "/srv/a.ABCDEF", "/srv/a.*" },
+	{ "/srv/ABCDEF", "/srv/ABCDEF" },
+	{ "/srv/a.SHA256", "/srv/a.SHA256" },
+	{ "/srv/a.python3", "/srv/a.python3" },
 	{ "/srv/kQzXwB.conf", "/srv/kQzXwB.conf" },
 	{ "/etc/sedhGt5Rv", "/etc/sed*" },
 	{ "/tmp/tmpab_9x2kd", "/tmp/tmp*" },
@@ -398,6 +404,30 @@ START_TEST(names_repeat)
 	GUARD_BUF struct buf out = { 0 };
 	pointkey_path(&out, names[_i].path, (struct point_pids){ pids, 3 });
 	ck_assert_str_eq(buf_str(&out), names[_i].key);
+}
+END_TEST
+
+/* Of names as mkstemp(3) draws them, few are taken for words; seeded. */
+START_TEST(what_is_drawn_is_seen)
+{
+	static const char set[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const struct {
+		int letters, most; /* most: of 10,000 */
+	} rows[] = { { 6, 300 }, { 8, 80 }, { 10, 100 } };
+	unsigned short seed[3] = { 1, 2, 3 };
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		int missed = 0;
+		for (int i = 0; i < 10000; i++) {
+			char name[16] = "a.";
+			GUARD_BUF struct buf out = { 0 };
+			for (int k = 0; k < rows[row].letters; k++)
+				name[2 + k] = set[nrand48(seed) % (long)(sizeof(set) - 1)];
+			pointkey_name(&out, name, strlen(name), false, (struct point_pids){ 0 });
+			missed += strcmp(buf_str(&out), "a.*") != 0;
+		}
+		ck_assert_msg(missed <= rows[row].most, "%d of 10,000 names of %d letters", missed,
+			      rows[row].letters);
+	}
 }
 END_TEST
 
@@ -464,6 +494,7 @@ Suite *suite_pointwatch(void)
 	tcase_add_test(t, what_outlives_is_untold);
 	tcase_add_test(t, can_be_told_no_more);
 	tcase_add_loop_test(t, names_repeat, 0, COUNT(names));
+	tcase_add_test(t, what_is_drawn_is_seen);
 	tcase_add_test(t, long_keys_stay_apart);
 	tcase_add_test(t, tally_counts);
 	suite_add_tcase(s, t);
