@@ -16,16 +16,25 @@
 #include "tests/drill/program.h"
 #include "tests/unit/runner.h"
 
-#define NET "tests/drill/scenarios/net.json"
+#define NET   "tests/drill/scenarios/net.json"
+#define POWER "tests/drill/scenarios/power.json"
 
-enum { MOMENTS = 15, SEED = 20261123 };
+enum { SEED = 20261123 };
+
+/* Links, limits and services; disks, which loop devices hold. */
+static const struct {
+	const char *scenario;
+	int moments;
+} killed[] = { { NET, 15 }, { POWER, 10 } };
 
 struct place {
+	const char *scenario;
 	char dir[300], state[320], runs[320], root[320];
 };
 
 static void place_set_up(struct place *t)
 {
+	t->scenario = NET;
 	(void)snprintf(t->dir, sizeof(t->dir), "%s", test_dir());
 	(void)snprintf(t->state, sizeof(t->state), "%s/state", t->dir);
 	(void)snprintf(t->runs, sizeof(t->runs), "%s/runs", t->dir);
@@ -36,7 +45,8 @@ static void place_set_up(struct place *t)
 static int64_t whole_run(const struct place *t, struct program *p)
 {
 	int64_t begin = clock_now();
-	PROGRAM(p, "run", NET, "--json", "--state", t->state, "--runs", t->runs, "--var", t->root);
+	PROGRAM(p, "run", t->scenario, "--json", "--state", t->state, "--runs", t->runs, "--var",
+		t->root);
 	return clock_now() - begin;
 }
 
@@ -62,8 +72,8 @@ END_TEST
 
 static void kill_at(const struct place *t, int64_t after_ns)
 {
-	const char *const args[] = { "run",   NET,     "--state", t->state, "--runs",
-				     t->runs, "--var", t->root,   NULL };
+	const char *const args[] = { "run",   t->scenario, "--state", t->state, "--runs",
+				     t->runs, "--var",     t->root,   NULL };
 	pid_t pid = program_start(args);
 	struct timespec wait = { after_ns / NS_PER_S, after_ns % NS_PER_S };
 	(void)nanosleep(&wait, NULL);
@@ -81,12 +91,13 @@ START_TEST(killed_at_seeded_moments)
 	GUARD_BUF struct buf after = { 0 };
 	unsigned seed = SEED;
 	place_set_up(&t);
+	t.scenario = killed[_i].scenario;
 	(void)whole_run(&t, &p); /* fills the cache */
 	program_free(&p);
 	int64_t length = whole_run(&t, &p);
 	program_free(&p);
 	host_picture(&before, t.state);
-	for (int i = 0; i < MOMENTS; i++) {
+	for (int i = 0; i < killed[_i].moments; i++) {
 		char when[96];
 		int64_t at = (int64_t)((double)rand_r(&seed) / RAND_MAX * (double)length);
 		kill_at(&t, at);
@@ -165,7 +176,7 @@ Suite *suite_safety(void)
 	TCase *c = tcase_create("safety");
 	tcase_set_timeout(c, 300);
 	tcase_add_test(c, nothing_left);
-	tcase_add_test(c, killed_at_seeded_moments);
+	tcase_add_loop_test(c, killed_at_seeded_moments, 0, 2);
 	tcase_add_loop_test(c, stopped_by_signals, 0, 3);
 	tcase_add_test(c, gc_spares_others);
 	suite_add_tcase(s, c);

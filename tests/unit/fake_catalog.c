@@ -31,6 +31,14 @@ static const struct param link_rows[] = {
 	  .help = "whose link to cut" },
 	{ 0 },
 };
+static const struct param power_rows[] = {
+	{ .name = "node",
+	  .type = PARAM_NODE,
+	  .offset = offsetof(struct fake_node, node),
+	  .on_disk = true,
+	  .help = "whose power" },
+	{ 0 },
+};
 static const char *const script_names[] = { "preinst", "postinst", "prerm", "postrm", NULL };
 #define PACKAGE_ROWS                                                                               \
 	{ .name = "node",                                                                          \
@@ -191,6 +199,10 @@ KIND(process_kill, "process.kill", kill_rows, fake_kill)
 KIND(link_down, "link.down", link_rows, fake_node), .shorthand = "node", .lasting = true
 }
 ;
+KIND(node_power, "node.power", power_rows, fake_node), .shorthand = "node", .lasting = true,
+						       .on_disk = true
+}
+;
 KIND(package_script, "package.script", script_rows, fake_package), .lasting = true
 }
 ;
@@ -219,8 +231,9 @@ KIND(run, "run", run_rows, fake_run), .shorthand = "run", .expect = run_expect
 }
 ;
 
-static const struct kind *const injector_list[] = { &link_down, &package_corrupt, &package_script,
-						    &process_kill, NULL };
+static const struct kind *const injector_list[] = { &link_down,       &node_power,
+						    &package_corrupt, &package_script,
+						    &process_kill,    NULL };
 static const struct kind *const trigger_list[] = { &bytes, &edge_kind, &elapsed, &program, NULL };
 static const struct kind *const probe_list[] = { &http, &run, &tcp, NULL };
 const struct catalog fake_catalog = {

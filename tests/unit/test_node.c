@@ -355,7 +355,7 @@ START_TEST(a_node_whose_init_was_killed)
 	ck_assert(bench_gone(pid));
 	struct proc *none = NULL;
 	ck_assert_int_eq(node_spawn(n, &spec, count_exit, &seen, &none, &e), -1);
-	ck_assert_ptr_nonnull(strstr(e.why, "dead"));
+	ck_assert_ptr_nonnull(strstr(e.why, "is down"));
 	err_clear(&e);
 	ck_assert_uint_eq(node_destroy(n, &e), 0);
 	ck_assert(!proc_running(p)); /* still ours to look at */

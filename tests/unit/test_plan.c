@@ -432,11 +432,11 @@ static void refuse_text(const char *format, const char *part, const char *why)
 
 START_TEST(test_kinds_are_listed)
 {
-	refuse_text(
-		"\"patch\": [ { \"on\": \"a\", \"run\": \"x\" } ],",
-		"\"faults\": [ { \"name\": \"f\", \"inject\": {} } ],",
-		"inject: empty; write \"link.down\", \"package.corrupt\", \"package.script\" or "
-		"\"process.kill\"");
+	refuse_text("\"patch\": [ { \"on\": \"a\", \"run\": \"x\" } ],",
+		    "\"faults\": [ { \"name\": \"f\", \"inject\": {} } ],",
+		    "inject: empty; write \"link.down\", \"node.power\", \"package.corrupt\", "
+		    "\"package.script\" or "
+		    "\"process.kill\"");
 	refuse_text("\"patch\": [ { \"on\": \"a\", \"run\": \"x\" } ],",
 		    "\"goal\": [ { \"name\": \"p\", \"on\": \"a\" } ],",
 		    "a probe without a question; write \"http\", \"run\" or \"tcp\"");

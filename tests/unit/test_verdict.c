@@ -23,6 +23,13 @@ static const struct {
 #fn, world_##fn, OUTCOME_##o                                                       \
 	}
 	ROW(nothing, RESTORED),
+	ROW(crashed, RESTORED),
+	ROW(service_not_back, RESTORED),
+	ROW(down_twice, HARNESS_ERROR),
+	ROW(up_twice, HARNESS_ERROR),
+	ROW(captured_down, HARNESS_ERROR),
+	ROW(down_early, HARNESS_ERROR),
+	ROW(service_down_up, HARNESS_ERROR),
 	ROW(unverified, HARNESS_ERROR),
 	ROW(never_undone, HARNESS_ERROR),
 	ROW(leftover, HARNESS_ERROR),

@@ -8,6 +8,47 @@ void way_nothing(struct world *w)
 	(void)w;
 }
 
+/* A node's crash: down with the strike, up as it is undone. */
+static void crash(struct world *w, struct script *s)
+{
+	(void)w;
+	script_add(s, EVENT_FAULT_APPLIED, NULL, EVENT_NODE_DOWN, "\"node\":\"web\"");
+	script_add(s, EVENT_NODE_DOWN, NULL, EVENT_NODE_UP, "\"node\":\"web\",\"again\":true");
+}
+void way_crashed(struct world *w)
+{
+	crash(w, &w->drill);
+	crash(w, &w->knockout);
+}
+void way_service_not_back(struct world *w)
+{
+	way_crashed(w);
+	script_add(&w->drill, EVENT_NODE_UP, "again", EVENT_SERVICE_DOWN, "\"service\":\"web\"");
+}
+void way_down_twice(struct world *w)
+{
+	way_crashed(w);
+	script_add(&w->drill, EVENT_NODE_DOWN, NULL, EVENT_NODE_DOWN, "\"node\":\"web\"");
+}
+void way_up_twice(struct world *w)
+{
+	script_add(&w->drill, EVENT_FAULT_APPLIED, NULL, EVENT_NODE_UP, "\"node\":\"web\"");
+}
+void way_captured_down(struct world *w)
+{
+	script_add(&w->drill, EVENT_FAULT_APPLIED, NULL, EVENT_NODE_DOWN, "\"node\":\"web\"");
+}
+void way_down_early(struct world *w)
+{
+	script_add(&w->drill, EVENT_NODE_UP, NULL, EVENT_NODE_DOWN, "\"node\":\"web\"");
+	script_add(&w->drill, EVENT_NODE_DOWN, NULL, EVENT_NODE_UP,
+		   "\"node\":\"web\",\"again\":true");
+}
+void way_service_down_up(struct world *w)
+{
+	script_add(&w->drill, EVENT_FAULT_APPLIED, NULL, EVENT_SERVICE_DOWN, "\"service\":\"web\"");
+}
+
 /* Row 1 */
 void way_unverified(struct world *w)
 {

@@ -7,7 +7,8 @@
 
 /* clang-format off */
 #define WAYS(X) X(patch_before_steady) X(no_since) X(knockout_undetected) \
-	X(knockout_sick_unsealed) \
+	X(knockout_sick_unsealed) X(crashed) X(service_not_back) X(down_twice) X(up_twice) \
+	X(captured_down) X(down_early) X(service_down_up) \
 	X(nothing) X(unverified) X(never_undone) X(leftover) X(leftover_line) \
 	X(no_leftover_count) X(own_error) X(early_health) X(short_settle) X(late_health) \
 	X(time_back) X(patch_unsteady) X(step_too_many) X(step_twice) X(step_left_out) \
