@@ -18,6 +18,7 @@ table() {
 	mask_all unit state
 	verdict_felt unit verdict
 	killed_goes_on unit callwatch
+	power_synced unit power
 	END
 }
 

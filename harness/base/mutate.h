@@ -16,7 +16,8 @@
 	X(fingerprint_blind, "the fingerprint does not see content") \
 	X(mask_all, "a mask hides every difference")                \
 	X(verdict_felt, "a fault need not be felt")                 \
-	X(killed_goes_on, "a killed process still carries out its call")
+	X(killed_goes_on, "a killed process still carries out its call") \
+	X(power_synced, "a power cut loses nothing")
 
 enum mutant {
 	MUTANT_none,

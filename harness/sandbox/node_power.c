@@ -4,14 +4,17 @@
  * its disk. The disk is a file behind a loop device, so what was handed over is in that file's
  * pages: a plain copy of them, made while nothing runs, is the disk at that moment.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "harness/base/clock.h"
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
+#include "harness/base/mutate.h"
 #include "harness/sandbox/disk.h"
 #include "harness/sandbox/node_private.h"
 #include "harness/sandbox/process.h"
@@ -79,6 +82,10 @@ static int stop_all(const struct node *n, struct err *e)
 static int copy_still(const struct node *n, const char *from, const char *to, struct node_cut *ret,
 		      struct err *e)
 {
+	if (MUTANT(power_synced)) {
+		GUARD(fd) int root = openat(n->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		(void)syncfs(root);
+	}
 	for (ret->tries = 1;; ret->tries++) {
 		uint64_t before = 0, after = 1;
 		bool busy_before = true, busy_after = true;
