@@ -17,7 +17,15 @@ scenarios/nginx-upgrade/bad-rollback.json configure-then-downgrade 1
 scenarios/dpkg-upgrade/scenario.json reinstall-old 1
 scenarios/dpkg-upgrade/scenario.json configure-then-downgrade 1
 scenarios/dpkg-dozen/scenario.json purge 1
-scenarios/postgresql-15-upgrade/scenario.json reinstall-old 1'
+scenarios/postgresql-15-upgrade/scenario.json reinstall-old 1
+scenarios/config-push/wrong.json restore 1
+scenarios/symlink-switch/wrong.json switch-back 1
+scenarios/symlink-switch/wrong-litter.json switch-back 1
+scenarios/tar-deploy/wrong.json back-out 1
+scenarios/sed-config/wrong.json back-out 1
+scenarios/sqlite-migration/wrong.json migrate-down 1
+scenarios/git-push/wrong.json back-out 1
+scenarios/ostree/wrong.json back-out 1'
 
 run() { # file, plan ("": its own), exit code
 	begin=$(date +%s) code=0
