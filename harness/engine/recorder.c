@@ -18,6 +18,7 @@
 #include "harness/engine/drill_private.h"
 #include "harness/engine/live_set.h"
 #include "harness/engine/offer.h"
+#include "harness/engine/outside.h"
 #include "harness/sandbox/pointwatch.h"
 #include "harness/sandbox/upper.h"
 
@@ -28,6 +29,7 @@ struct recorder {
 	const struct record_spec *spec;
 	struct point_watch **watches; /* one a node; NULL until one of its steps runs */
 	struct upper_cache **caches;
+	struct outside *outside;     /* one a node, as the above */
 	struct point_watch *current; /* of the step that runs */
 	bool in_rollback;
 	size_t step;
@@ -62,6 +64,8 @@ static int name_state(struct recorder *r, char ret[HASH_TEXT], size_t *ret_live,
 		if (upper_digest(d->nodes[i].node, r->caches[i], one, &size, e) < 0)
 			return -1;
 		*bytes += size.bytes;
+		if (outside_look(&r->outside[i], d->nodes[i].node, &size, e) < 0)
+			return -1;
 		buf_printf(&all, "%s\n", one);
 		if (live_set(d, i, &all, ret_live, e) < 0)
 			return -1;
@@ -167,6 +171,14 @@ static int offer(struct recorder *r, struct offer *o, struct err *e)
 	return take(r, reply.dir, o, e) < 0 ? -1 : exchange(r, o, NULL, e);
 }
 
+static const char *outside_why(const struct recorder *r)
+{
+	for (size_t i = 0; i < r->drill->plan->node_count; i++)
+		if (r->outside[i].why != NULL)
+			return r->outside[i].why;
+	return NULL;
+}
+
 static int write_point(struct recorder *r, const struct offer *o, size_t live, struct err *e)
 {
 	GUARD_BUF struct buf line = { 0 };
@@ -178,7 +190,12 @@ static int write_point(struct recorder *r, const struct offer *o, size_t live, s
 	buf_json(&line, o->key);
 	buf_puts(&line, ",\"detail\":");
 	buf_json(&line, o->detail);
-	buf_printf(&line, ",\"state\":\"%s\",\"live\":%zu}\n", o->state, live);
+	buf_printf(&line, ",\"state\":\"%s\",\"live\":%zu", o->state, live);
+	if (outside_why(r) != NULL) {
+		buf_puts(&line, ",\"outside\":");
+		buf_json(&line, outside_why(r));
+	}
+	buf_puts(&line, "}\n");
 	if (fwrite(line.data, 1, line.len, r->out) != line.len)
 		return ERR(e, errno, "write " POINTS_FILE);
 	return 0;
@@ -223,8 +240,10 @@ static bool on_point(void *arg, const struct point_event *ev)
 	struct recorder *r = arg;
 	if (err_is_set(&r->trouble))
 		return false;
+	const char *name = drill_step(r->drill->plan, r->in_rollback, r->step)->node;
 	if (record(r, ev->key, ev->detail, &r->trouble) < 0)
 		stop(r);
+	outside_pass(&r->outside[drill_node(r->drill, name) - r->drill->nodes], ev->key);
 	return false;
 }
 
@@ -239,6 +258,7 @@ int recorder_create(struct recorder **ret, struct drill *d, struct err *e)
 	r->spec = spec;
 	r->watches = mem_array(d->plan->node_count, sizeof(struct point_watch *));
 	r->caches = mem_array(d->plan->node_count, sizeof(struct upper_cache *));
+	r->outside = mem_array(d->plan->node_count, sizeof(*r->outside));
 	for (size_t i = 0; i < d->plan->node_count; i++)
 		r->caches[i] = upper_cache_create();
 	GUARD(mem) char *path = mem_printf("%s/" POINTS_FILE, d->spec->dir);
@@ -258,6 +278,7 @@ void recorder_destroy(struct recorder *r)
 		(void)fclose(r->out);
 	free(r->watches);
 	free(r->caches);
+	free(r->outside);
 	free(r->seen);
 	free(r);
 }

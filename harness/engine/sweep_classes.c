@@ -58,6 +58,8 @@ static const char *why_rerun(struct sweeping *w, const struct point *p)
 		return "asked for by --no-branch";
 	if (p->unstable)
 		return "unstable: only its own trigger finds it";
+	if (p->outside != NULL)
+		return p->outside;
 	if (is_edge(p))
 		return "no process is struck between steps";
 	if (goes_on(w, p))

@@ -25,6 +25,8 @@ static int read_line(struct arena *arena, const char *path, const char *line, st
 		.in_rollback = strcmp(json_get_string(v, "section", ""), "rollback") == 0,
 		.live = (size_t)json_get_int(v, "live", 0),
 	};
+	const char *outside = json_get_string(v, "outside", NULL);
+	ret->outside = outside != NULL ? arena_strdup(arena, outside) : NULL;
 	(void)snprintf(ret->state, sizeof(ret->state), "%s", json_get_string(v, "state", ""));
 	ret->hash = point_hash(ret->in_rollback, ret->step_index, ret->key);
 	json_doc_free(doc);
@@ -143,7 +145,7 @@ size_t point_classes(struct point_list *l, bool merge,
 	struct class_key *keys = mem_array(l->count + 1, sizeof(*keys));
 	for (size_t i = 0; i < l->count; i++) {
 		const struct point *p = &l->items[i];
-		bool alone = !merge || p->unstable;
+		bool alone = !merge || p->unstable || p->outside != NULL;
 		keys[i].point = i;
 		(void)snprintf(keys[i].text, sizeof(keys[i].text), "%d %zu %zu %s", p->in_rollback,
 			       by_step(arg, p) ? p->step_index + 1 : 0, alone ? i + 1 : 0,

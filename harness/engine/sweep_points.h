@@ -19,7 +19,9 @@ struct point {
 	bool in_rollback;
 	bool unstable; /* met in one of the two recordings only */
 	char state[HASH_TEXT];
-	size_t live; /* processes that would live on without the step */
+	const char
+		*outside; /* what the workflow has changed that is in no state (outside.h); NULL */
+	size_t live;      /* processes that would live on without the step */
 	size_t cls;
 };
 
@@ -38,7 +40,7 @@ void point_list_free(struct point_list *l); /* NULL-safe */
 
 /* Numbers each point's class and returns how many there are. `merge`: points of one section with
  * the same state (and, where a failing step is not the end of the workflow, of the same step) are
- * one; unstable ones never. */
+ * one; unstable ones never, nor those behind a change that is in no state. */
 size_t point_classes(struct point_list *l, bool merge,
 		     bool (*by_step)(void *arg, const struct point *p), void *arg);
 

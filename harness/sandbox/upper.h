@@ -12,6 +12,7 @@
 #ifndef BACKOUT_SANDBOX_UPPER_H
 #define BACKOUT_SANDBOX_UPPER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,9 @@ void upper_cache_destroy(struct upper_cache *c); /* NULL-safe */
 struct upper_size {
 	size_t entries;
 	uint64_t bytes; /* of file data */
+	/* The workflow has mounted or unmounted something. What lies on a mount of its own is no
+	 * part of the name. */
+	bool mounts_changed;
 };
 
 /* A name for the written state: equal names mean equal fingerprints of all that lies on these
