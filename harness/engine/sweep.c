@@ -71,9 +71,11 @@ struct record_spec sweep_record(const struct sweeping *w)
 {
 	const char *points = w->ask.points;
 	bool calls = strcmp(points, "calls") == 0, edges = strcmp(points, "steps") == 0;
+	/* A strike that answers a call has nothing to answer where a program starts. */
+	unsigned with_calls = w->strike.needs_call ? POINTS_CALLS : POINTS_CALLS | POINTS_PROGRAMS;
 	return (struct record_spec){
 		.kinds = edges   ? 0U
-			 : calls ? POINTS_CALLS | POINTS_PROGRAMS
+			 : calls ? with_calls
 				 : POINTS_PROGRAMS,
 		.steps = edges,
 		.in_patch = strcmp(w->ask.in, "rollback") != 0,
@@ -268,7 +270,8 @@ static int set_up(struct sweeping *w, struct err *e)
 	GUARD_BUF struct buf more = { 0 };
 	struct session *s = &w->s;
 	uint64_t needs = host_needs(s->plan) | HOST_BIT(HOST_SECCOMP) | HOST_BIT(HOST_FANOTIFY);
-	if (sweep_strike_parse(&w->strike, w->ask.strike, s->plan, e) < 0)
+	if (sweep_strike_parse(&w->strike, w->ask.strike, s->plan, e) < 0 ||
+	    sweep_strike_fits(&w->strike, w->ask.points, e) < 0)
 		return -1;
 	if (host_require(needs, s->state_dir, e) < 0)
 		return -1;

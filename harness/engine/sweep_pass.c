@@ -140,6 +140,7 @@ static int open_pass(struct pass *p, const size_t *classes, size_t count, struct
 	if (one_drill_make(&p->drill, &w->s, (struct drill_id){ ROLE_CONTROL, NULL, letter }, e) <
 	    0)
 		return -1;
+	(void)rmdir(p->drill.dir); /* made for a control; a recording has a folder of its own */
 	free(p->drill.label);
 	free(p->drill.dir);
 	p->drill.label = mem_printf("recordings/%u", ++w->passes);

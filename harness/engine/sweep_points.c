@@ -127,6 +127,12 @@ int point_list_unknown(const struct point_list *list, const char *dir, size_t *r
 	return result;
 }
 
+/* What a strike between two steps meets depends on which steps these are. */
+static bool is_edge(const struct point *p)
+{
+	return strcmp(p->key, POINT_STEP_STARTS) == 0 || strcmp(p->key, POINT_STEP_ENDS) == 0;
+}
+
 struct class_key {
 	char text[96]; /* section, step where it matters, state */
 	size_t point;
@@ -145,7 +151,7 @@ size_t point_classes(struct point_list *l, bool merge,
 	struct class_key *keys = mem_array(l->count + 1, sizeof(*keys));
 	for (size_t i = 0; i < l->count; i++) {
 		const struct point *p = &l->items[i];
-		bool alone = !merge || p->unstable || p->outside != NULL;
+		bool alone = !merge || p->unstable || p->outside != NULL || is_edge(p);
 		keys[i].point = i;
 		(void)snprintf(keys[i].text, sizeof(keys[i].text), "%d %zu %zu %s", p->in_rollback,
 			       by_step(arg, p) ? p->step_index + 1 : 0, alone ? i + 1 : 0,

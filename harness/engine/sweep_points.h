@@ -40,7 +40,7 @@ void point_list_free(struct point_list *l); /* NULL-safe */
 
 /* Numbers each point's class and returns how many there are. `merge`: points of one section with
  * the same state (and, where a failing step is not the end of the workflow, of the same step) are
- * one; unstable ones never, nor those behind a change that is in no state. */
+ * one; unstable ones and edges of steps never, nor those behind a change that is in no state. */
 size_t point_classes(struct point_list *l, bool merge,
 		     bool (*by_step)(void *arg, const struct point *p), void *arg);
 

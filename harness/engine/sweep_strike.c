@@ -87,6 +87,21 @@ int sweep_strike_parse(struct sweep_strike *ret, const char *text, const struct 
 	return f != NULL ? of_scenario(ret, f, e) : unknown(text, e);
 }
 
+int sweep_strike_fits(const struct sweep_strike *s, const char *points, struct err *e)
+{
+	if (s->needs_call && strcmp(points, "calls") != 0)
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
+			      "--strike %s answers a system call, and --points %s holds none; take "
+			      "--points calls",
+			      s->word, points);
+	if (s->leaves == LEAVES_WRITTEN && strcmp(points, "steps") == 0)
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
+			      "--strike %s kills a step's programs, and none runs at a step's "
+			      "edge; take --points calls or programs",
+			      s->word);
+	return 0;
+}
+
 void sweep_strike_free(struct sweep_strike *s)
 {
 	free(s->inject);

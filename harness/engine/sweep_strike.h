@@ -30,6 +30,8 @@ struct sweep_strike {
 /* Exit 64 for a text that is none, with what there is. */
 int sweep_strike_parse(struct sweep_strike *ret, const char *text, const struct plan *plan,
 		       struct err *e);
+/* Exit 64 when there is nothing for it to strike at this kind of points. */
+int sweep_strike_fits(const struct sweep_strike *s, const char *points, struct err *e);
 void sweep_strike_free(struct sweep_strike *s);
 
 /* Where a fault strikes. */
