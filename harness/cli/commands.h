@@ -6,7 +6,7 @@
 /* clang-format off */
 #define COMMANDS(X)                                                                        \
 	X(bundle) X(check) X(doctor) X(gc) X(image) X(list) X(replay) X(report) X(run)     \
-	X(schema) X(show) X(sweep)
+	X(schema) X(shell) X(show) X(sweep)
 /* clang-format on */
 
 #endif

@@ -2,18 +2,13 @@
 /* `backout replay RUN [DRILL]`: a drill once more, and whether it ends as it did. */
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 
-#include "harness/base/guard.h"
 #include "harness/base/log.h"
-#include "harness/base/mem.h"
 #include "harness/cli/live_view.h"
 #include "harness/cli/options.h"
+#include "harness/cli/recorded.h"
 #include "harness/cli/run_report.h"
 #include "harness/cli/settings.h"
-#include "harness/engine/bundle.h"
-#include "harness/engine/replay.h"
 
 extern const struct command command_replay;
 
@@ -96,13 +91,10 @@ static void tell_all(const struct request *q, const struct replay *r, const stru
 	(void)fprintf(out, "\n");
 }
 
-static int replay_all(const struct request *q, const char *dir, const char *drill,
-		      const struct session *common, struct err *e)
+static int replay_all(const struct request *q, const struct replay *r, const struct session *common,
+		      struct err *e)
 {
-	struct replay *r = NULL;
 	struct tally t = { 0 };
-	if (replay_open(&r, dir, drill, e) < 0)
-		return -1;
 	int result = 0;
 	while (result == 0 && t.done < q->times && t.interrupted == 0) {
 		struct session s = *common;
@@ -111,40 +103,25 @@ static int replay_all(const struct request *q, const char *dir, const char *dril
 		session_close(&s);
 		run_free(s.run);
 	}
-	if (result == 0)
-		tell_all(q, r, &t);
-	replay_close(r);
 	if (result < 0)
 		return -1;
+	tell_all(q, r, &t);
 	return t.interrupted == SIGINT ? EXIT_INTERRUPTED : t.exit;
-}
-
-static bool is_file(const char *path)
-{
-	struct stat st;
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static int replay(const struct request *q, struct err *e)
 {
-	GUARD(mem) char *dir = NULL;
-	GUARD(mem) char *bundled = NULL; /* the drill that a bundle is of */
 	static const struct run_progress silent;
+	struct recorded recorded = { .run = q->run, .drill = q->drill };
 	struct session common = {
 		.state_dir = q->state_dir,
 		.runs_dir = q->runs_dir,
 		.progress = &silent,
 	};
-	bool bundle = is_file(q->run);
-	if (!bundle && settings_find_run(q->runs_dir, q->run, &dir, e) < 0)
+	if (recorded_open(&recorded, &common, e) < 0)
 		return -1;
-	if (session_own(&common, e) < 0)
-		return -1;
-	int result = bundle ? bundle_open(common.owner, q->run, &dir, &bundled, e) : 0;
-	if (result == 0)
-		result = replay_all(q, dir, q->drill != NULL ? q->drill : bundled, &common, e);
-	int ended = session_disown(&common, result < 0 ? -1 : 0, e);
-	return ended < 0 ? -1 : result;
+	int result = replay_all(q, recorded.replay, &common, e);
+	return recorded_close(&recorded, &common, result, e);
 }
 
 static int replay_run(int argc, char **argv)

@@ -254,11 +254,14 @@ static int play(struct drill *d, struct err *e)
 		return -1;
 	if (!d->detected) {
 		next = patched(d, e);
+		if (next == DRILL_END)
+			drill_stand(d, DRILL_STOP_ROLLBACK_END, 0);
 		if (next <= 0)
 			return next;
 	}
 	if (drill_roll_back(d, e) < 0)
 		return -1;
+	drill_stand(d, DRILL_STOP_ROLLBACK_END, 0);
 	return drill_recover(d, e);
 }
 

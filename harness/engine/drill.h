@@ -15,6 +15,19 @@
 
 struct record_spec; /* recorder.h */
 struct branch_spec; /* branch.h */
+/* Where a drill can be made to stand still, and go no further. */
+enum drill_stop_at { DRILL_STOP_STRIKE, DRILL_STOP_ROLLBACK_END };
+
+struct drill;
+
+/* `fn` is called in the drill's process, with its nodes up: right after the fault was applied, all
+ * that the struck step runs being held, dead or stopped; or behind the rollback (where nothing
+ * called for one, at the drill's end). No probe asks anything meanwhile. The teardown follows. */
+struct drill_stop {
+	enum drill_stop_at at;
+	int (*fn)(void *arg, struct drill *d, struct err *e);
+	void *arg;
+};
 
 struct drill_spec {
 	const struct plan *plan;
@@ -29,6 +42,7 @@ struct drill_spec {
 	int live_fd;                      /* journal lines are copied there; -1: none */
 	const struct record_spec *record; /* NULL: record no points */
 	const struct branch_spec *branch; /* NULL: from the start of the workflow */
+	const struct drill_stop *stop;    /* NULL: it goes to its end */
 	/* One a node of the plan: what its fingerprints are told from (file: as seen from `dir`);
 	 * without a text they are whole. NULL: all are. */
 	const struct state_base *base_states;

@@ -110,6 +110,10 @@ int drill_roll_back(struct drill *d, struct err *e);
 int drill_roll_back_again(struct drill *d, const char *why, struct err *e);
 int drill_recover(struct drill *d, struct err *e);
 
+/* drill_stand.c: at this moment the spec may ask the drill to stand still. `runner`: the struck
+ * step's program, 0: none. */
+void drill_stand(struct drill *d, enum drill_stop_at at, pid_t runner);
+
 /* drill_state.c */
 int drill_capture(struct drill *d, const char *phase, struct err *e);
 

@@ -134,7 +134,7 @@ static int find_fault(const struct replay *r, struct plan_doc *doc, const struct
 				 e);
 }
 
-int replay_prepare(const struct replay *r, struct session *s, const struct fault_plan **ret,
+static int prepare(const struct replay *r, struct session *s, const struct fault_plan **ret,
 		   struct err *e)
 {
 	const struct plan_options options = { .rollback = r->rollback, .archived = true };
@@ -165,21 +165,27 @@ static int take_controls(const struct replay *r, struct session *s, struct err *
 	return run_conclude(s->run, e);
 }
 
-int replay_once(const struct replay *r, struct session *s, struct err *e)
+int replay_begin(const struct replay *r, struct session *s, const struct fault_plan **ret,
+		 struct err *e)
 {
-	const struct run_item *recorded = replay_recorded(r);
-	const struct fault_plan *fault = NULL;
 	GUARD_BUF struct buf more = { 0 };
 	buf_puts(&more, "\"replays\":{\"run\":");
 	buf_json(&more, run_view(r->run)->id);
 	buf_puts(&more, ",\"drill\":");
-	buf_json(&more, recorded->label);
+	buf_json(&more, replay_recorded(r)->label);
 	buf_putc(&more, '}');
-	if (replay_prepare(r, s, &fault, e) < 0 || session_folder(s, buf_str(&more), e) < 0 ||
-	    take_controls(r, s, e) < 0)
+	if (prepare(r, s, ret, e) < 0 || session_folder(s, buf_str(&more), e) < 0)
 		return -1;
 	s->index = 0;
 	s->total = 1;
+	return take_controls(r, s, e);
+}
+
+int replay_once(const struct replay *r, struct session *s, struct err *e)
+{
+	const struct fault_plan *fault = NULL;
+	if (replay_begin(r, s, &fault, e) < 0)
+		return -1;
 	int drill = one_drill(s, (struct drill_id){ ROLE_DRILL, fault, 0 }, e);
 	if (drill < 0)
 		return -1;

@@ -21,12 +21,12 @@ const struct run_view *replay_view(const struct replay *r);
 const struct pairs *replay_roots(const struct replay *r);       /* node to digest, of run.json */
 const struct run_item *replay_recorded(const struct replay *r); /* judged from the old folder */
 
-/* The scenario, seed and roots of the recorded run: for s with its first part filled in. *ret is
- * the fault. */
-int replay_prepare(const struct replay *r, struct session *s, const struct fault_plan **ret,
-		   struct err *e);
-/* Repeats it into a run folder of its own, with a knock-out when its verdict asks for one. s as
- * for replay_prepare(); s->run has what came of it. The drill's index there, or -1. */
+/* A run folder with the scenario, seed and controls of the recorded run, the same roots, and no
+ * drill yet: for s with its first part filled in. *ret is the fault. */
+int replay_begin(const struct replay *r, struct session *s, const struct fault_plan **ret,
+		 struct err *e);
+/* That, and the drill, with a knock-out when its verdict asks for one; s->run has what came of it.
+ * The drill's index there, or -1. */
 int replay_once(const struct replay *r, struct session *s, struct err *e);
 
 #endif

@@ -148,6 +148,7 @@ static void fire(void *arg, const struct strike_site *site)
 	s->applied = true;
 	journal_put(j, EVENT_FAULT_APPLIED, F_STR("fault", s->fault->name),
 		    F_STR("detail", detail));
+	drill_stand(s->drill, DRILL_STOP_STRIKE, target.runner);
 	if (s->fault->until == UNTIL_DURATION &&
 	    loop_add_timer(s->drill->loop, s->fault->until_ns, 0, undo_later, s, &s->timer, &e) < 0)
 		undo(s); /* too early is seen in the journal; never is not acceptable */

@@ -112,6 +112,7 @@ struct spawn_spec {
 				    an unknown number is its own group); NULL: root */
 	int out_fd;              /* stdout and stderr; -1: /dev/null. Stays the caller's */
 	int err_fd;              /* -1: the same as out_fd */
+	bool terminal;           /* out_fd is one: stdin too, and the program's controlling one */
 	bool apart;              /* not the workflow's own: a probe, a service, the harness's work.
 				    What it starts is none of a step's program starts */
 	const struct filter *filter; /* of the program and all that it starts; NULL: none. The
@@ -123,6 +124,10 @@ struct proc; /* a program that the harness started in a node; ends with proc_fre
  * returned and never after proc_free(), which may be called in it. Also called (with SIGKILL as
  * the status) when the node dies under it. */
 typedef void (*proc_exit_fn)(void *arg, int status);
+
+/* A pair of terminals in the node's own devpts: what is started on `*ret_inside` finds it under
+ * /dev/pts. The master does not block. Both are the caller's. */
+int node_terminal(const struct node *n, int *ret_master, int *ret_inside, struct err *e);
 
 /* Starts it as a session of its own. The exec is confirmed before this returns: an absent
  * program, an unknown user or cwd is an error here, in words ("no such program: ..."). While

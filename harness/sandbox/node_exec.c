@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -122,6 +123,9 @@ static int descriptors(const struct msg_spawn *m, const int fds[SPAWN_FDS])
 	if (m->has_fd[1] && dup2(fds[1], STDERR_FILENO) < 0)
 		return -1;
 	if (!m->has_fd[1] && dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
+		return -1;
+	if (m->terminal &&
+	    (dup2(fds[0], STDIN_FILENO) < 0 || ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0))
 		return -1;
 	return 0;
 }

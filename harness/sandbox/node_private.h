@@ -69,6 +69,7 @@ struct msg_spawn {
 	uint32_t id;
 	uint32_t argc, envc;
 	uint32_t has_fd[SPAWN_FDS - 1]; /* out, err: else /dev/null; filter */
+	uint32_t terminal;
 	char text[];
 };
 static_assert(sizeof(struct msg_spawn) == offsetof(struct msg_spawn, text),

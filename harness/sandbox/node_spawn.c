@@ -179,6 +179,7 @@ static int send_request(struct node *n, const struct spawn_spec *s, uint32_t id,
 	GUARD_BUF struct buf b = { 0 };
 	struct msg_spawn head = { .kind = MSG_SPAWN,
 				  .id = id,
+				  .terminal = s->terminal,
 				  .has_fd = { s->out_fd >= 0, s->err_fd >= 0, s->filter != NULL } };
 	const char *cwd = s->cwd != NULL ? s->cwd : "";
 	const char *user = s->user != NULL ? s->user : "";

@@ -129,3 +129,11 @@ const struct json *report_drill(const struct json_doc *report, const char *name)
 	ck_abort_msg("no drill '%s' in the report", name);
 	return NULL;
 }
+
+void program_expect(const struct program *p, int exit, const char *text)
+{
+	ck_assert_msg(p->exit == exit && (strstr(buf_str(&p->out), text) != NULL ||
+					  strstr(buf_str(&p->err), text) != NULL),
+		      "exit %d instead of %d, or without \"%s\"\n%s\n%s", p->exit, exit, text,
+		      buf_str(&p->out), buf_str(&p->err));
+}

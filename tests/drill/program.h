@@ -19,6 +19,8 @@ struct program {
 void program_run(struct program *p, const char *const *args);
 #define PROGRAM(p, ...) program_run((p), (const char *const[]){ __VA_ARGS__, NULL })
 void program_free(struct program *p);
+/* Aborts the test unless it ended with `exit` and said `text` somewhere. */
+void program_expect(const struct program *p, int exit, const char *text);
 /* Starts it and returns at once, output to /dev/null; the caller kills and reaps. */
 pid_t program_start(const char *const *args);
 

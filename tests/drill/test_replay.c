@@ -12,51 +12,8 @@
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "tests/drill/program.h"
+#include "tests/drill/toy.h"
 #include "tests/unit/runner.h"
-
-#define TOY "tests/drill/scenarios/toy.json"
-
-struct toy {
-	char state[320], runs[320], root[320];
-	char run[700]; /* the recorded run's folder */
-};
-
-static void set_up(struct toy *t)
-{
-	const char *dir = test_dir();
-	(void)snprintf(t->state, sizeof(t->state), "%s/state", dir);
-	(void)snprintf(t->runs, sizeof(t->runs), "%s/runs", dir);
-	(void)snprintf(t->root, sizeof(t->root), "root=%s", test_busybox_root());
-}
-
-/* The one run so far, by its path. */
-static void find_run(struct toy *t)
-{
-	GUARD(dir) DIR *d = opendir(t->runs);
-	ck_assert_ptr_nonnull(d);
-	for (struct dirent *de; (de = readdir(d)) != NULL;)
-		if (de->d_name[0] != '.')
-			(void)snprintf(t->run, sizeof(t->run), "%s/%s", t->runs, de->d_name);
-}
-
-static void record(struct toy *t, const char *fault, const char *rollback)
-{
-	struct program p;
-	set_up(t);
-	PROGRAM(&p, "run", TOY, "--state", t->state, "--runs", t->runs, "--var", t->root, "--fault",
-		fault, "--rollback", rollback, "--seed", "abc");
-	ck_assert_msg(p.exit <= 2, "%s", buf_str(&p.err));
-	program_free(&p);
-	find_run(t);
-}
-
-static void expect(const struct program *p, int exit, const char *text)
-{
-	ck_assert_msg(p->exit == exit && (strstr(buf_str(&p->out), text) != NULL ||
-					  strstr(buf_str(&p->err), text) != NULL),
-		      "exit %d instead of %d, or without \"%s\"\n%s\n%s", p->exit, exit, text,
-		      buf_str(&p->out), buf_str(&p->err));
-}
 
 static const struct {
 	const char *fault, *slug, *rollback, *outcome;
@@ -73,18 +30,18 @@ START_TEST(same_again)
 	TEST_NEEDS_ROOT();
 	struct toy t;
 	struct program p;
-	record(&t, cases[_i].fault, cases[_i].rollback);
+	toy_record(&t, TOY, cases[_i].fault, cases[_i].rollback);
 	GUARD(mem) char *same = mem_printf("same as recorded: %s\n", cases[_i].outcome);
 	GUARD(mem) char *label = mem_printf("drills/%s", cases[_i].slug);
 	const char *const names[] = { label, cases[_i].fault };
 	for (size_t i = 0; i < 2; i++) {
 		PROGRAM(&p, "replay", t.run, names[i], "--state", t.state, "--runs", t.runs);
-		expect(&p, cases[_i].exit, same);
+		program_expect(&p, cases[_i].exit, same);
 		program_free(&p);
 	}
 	/* Its own folder has all that a run folder has: the seed, controls, a fault to repeat. */
 	PROGRAM(&p, "replay", "last", cases[_i].slug, "--state", t.state, "--runs", t.runs);
-	expect(&p, cases[_i].exit, same);
+	program_expect(&p, cases[_i].exit, same);
 	program_free(&p);
 	PROGRAM(&p, "report", "last", "--runs", t.runs, "--format", "json");
 	struct json_doc *report = program_json(&p);
@@ -101,10 +58,10 @@ START_TEST(ten_times)
 	TEST_NEEDS_ROOT();
 	struct toy t;
 	struct program p;
-	record(&t, "killed at mv", "good");
+	toy_record(&t, TOY, "killed at mv", "good");
 	PROGRAM(&p, "replay", t.run, "--times", "10", "--state", t.state, "--runs", t.runs);
-	expect(&p, 0, "10 of 10 the same as recorded: restored\n");
-	expect(&p, 0, "replay 10 of 10: same as recorded: restored\n");
+	program_expect(&p, 0, "10 of 10 the same as recorded: restored\n");
+	program_expect(&p, 0, "replay 10 of 10: same as recorded: restored\n");
 	program_free(&p);
 	/* Each left a folder, and each of these its seed. */
 	unsigned runs = 0;
@@ -128,11 +85,11 @@ START_TEST(folder_elsewhere)
 	TEST_NEEDS_ROOT();
 	struct toy t;
 	struct program p;
-	record(&t, "killed at mv", "nothing");
+	toy_record(&t, TOY, "killed at mv", "nothing");
 	GUARD(mem) char *moved = mem_printf("%s/kept", test_dir());
 	ck_assert_int_eq(rename(t.run, moved), 0);
 	PROGRAM(&p, "replay", moved, "--state", t.state, "--runs", t.runs);
-	expect(&p, 1, "same as recorded: residue\n");
+	program_expect(&p, 1, "same as recorded: residue\n");
 	program_free(&p);
 }
 END_TEST
@@ -144,14 +101,14 @@ START_TEST(different)
 	struct toy t;
 	struct program p;
 	struct err e = { 0 };
-	record(&t, "killed at mv", "good");
+	toy_record(&t, TOY, "killed at mv", "good");
 	GUARD(mem) char *knockouts = mem_printf("%s/knockouts", t.run);
 	MUST(io_remove_tree(AT_FDCWD, knockouts, &e));
 	PROGRAM(&p, "replay", t.run, "killed-at-mv", "--state", t.state, "--runs", t.runs);
-	expect(&p, 2, "DIFFERENT: recorded unproven, now restored");
+	program_expect(&p, 2, "DIFFERENT: recorded unproven, now restored");
 	program_free(&p);
 	PROGRAM(&p, "replay", t.run, "--times", "2", "--state", t.state, "--runs", t.runs);
-	expect(&p, 2, "0 of 2 the same as recorded: unproven; DIFFERENT: 2 restored\n");
+	program_expect(&p, 2, "0 of 2 the same as recorded: unproven; DIFFERENT: 2 restored\n");
 	program_free(&p);
 }
 END_TEST
@@ -164,7 +121,7 @@ START_TEST(fault_of_the_folder)
 	struct program p;
 	struct err e = { 0 };
 	GUARD_BUF struct buf text = { 0 };
-	record(&t, "killed at mv", "nothing");
+	toy_record(&t, TOY, "killed at mv", "nothing");
 	GUARD(mem) char *scenario = mem_printf("%s/scenario.json", t.run);
 	MUST(io_read_file(AT_FDCWD, scenario, 1 << 20, &text, &e));
 	char *faults = strstr(buf_str(&text), "\"faults\": ");
@@ -173,14 +130,15 @@ START_TEST(fault_of_the_folder)
 	GUARD(mem) char *without = mem_printf("%s\"faults\": [] }\n", buf_str(&text));
 	MUST(io_write_file(AT_FDCWD, scenario, without, strlen(without), 0644, &e));
 	PROGRAM(&p, "show", t.run, "--runs", t.runs);
-	expect(&p, 0, "drills/killed-at-mv                       residue        killed at mv\n");
+	program_expect(&p, 0,
+		       "drills/killed-at-mv                       residue        killed at mv\n");
 	program_free(&p);
 	PROGRAM(&p, "replay", t.run, "--state", t.state, "--runs", t.runs);
-	expect(&p, 1, "same as recorded: residue\n");
+	program_expect(&p, 1, "same as recorded: residue\n");
 	program_free(&p);
 	/* And once more from the replay's own folder. */
 	PROGRAM(&p, "replay", "last", "killed at mv", "--state", t.state, "--runs", t.runs);
-	expect(&p, 1, "same as recorded: residue\n");
+	program_expect(&p, 1, "same as recorded: residue\n");
 	program_free(&p);
 }
 END_TEST
@@ -190,17 +148,17 @@ START_TEST(first_that_failed)
 	TEST_NEEDS_ROOT();
 	struct toy t;
 	struct program p;
-	set_up(&t);
+	toy_set_up(&t);
 	PROGRAM(&p, "run", TOY, "--state", t.state, "--runs", t.runs, "--var", t.root);
-	expect(&p, 1, "again     backout replay ");
+	program_expect(&p, 1, "again     backout replay ");
 	program_free(&p);
-	find_run(&t);
+	toy_find_run(&t);
 	PROGRAM(&p, "replay", t.run, "--state", t.state, "--runs", t.runs);
-	expect(&p, 1, "same as recorded: drifted\n");
-	expect(&p, 1, "drills/second-cp-killed\n");
+	program_expect(&p, 1, "same as recorded: drifted\n");
+	program_expect(&p, 1, "drills/second-cp-killed\n");
 	program_free(&p);
 	PROGRAM(&p, "replay", t.run, "killed at vm", "--state", t.state, "--runs", t.runs);
-	expect(&p, 64, "no drill 'killed at vm' in this run; see `backout show ");
+	program_expect(&p, 64, "no drill 'killed at vm' in this run; see `backout show ");
 	program_free(&p);
 }
 END_TEST
@@ -222,23 +180,23 @@ START_TEST(image_is_gone)
 	struct toy t;
 	struct program p;
 	struct err e = { 0 };
-	set_up(&t);
+	toy_set_up(&t);
 	GUARD(mem) char *root = own_root(&t);
 	PROGRAM(&p, "run", TOY, "--state", t.state, "--runs", t.runs, "--var", t.root, "--fault",
 		"killed at mv");
-	expect(&p, 0, "restored");
+	program_expect(&p, 0, "restored");
 	program_free(&p);
 	GUARD(mem) char *images = mem_printf("%s/images", t.state);
 	MUST(io_remove_tree(AT_FDCWD, images, &e));
 	GUARD(mem) char *extra = mem_printf("%s/etc/extra", root);
 	MUST(io_write_file(AT_FDCWD, extra, "x", 1, 0644, &e));
 	PROGRAM(&p, "replay", "last", "--state", t.state, "--runs", t.runs);
-	expect(&p, 69, "is not in the cache, and what was built anew has content ");
+	program_expect(&p, 69, "is not in the cache, and what was built anew has content ");
 	program_free(&p);
 	MUST(io_remove_tree(AT_FDCWD, images, &e));
 	MUST(io_remove_tree(AT_FDCWD, root, &e));
 	PROGRAM(&p, "replay", "last", "--state", t.state, "--runs", t.runs);
-	expect(&p, 69, "is not in the cache and cannot be built again");
+	program_expect(&p, 69, "is not in the cache and cannot be built again");
 	program_free(&p);
 }
 END_TEST
@@ -250,34 +208,34 @@ START_TEST(bundle_elsewhere)
 	struct toy t;
 	struct program p;
 	struct err e = { 0 };
-	set_up(&t);
+	toy_set_up(&t);
 	GUARD(mem) char *root = own_root(&t);
 	PROGRAM(&p, "run", TOY, "--state", t.state, "--runs", t.runs, "--var", t.root, "--fault",
 		"killed at mv");
-	expect(&p, 0, "restored");
+	program_expect(&p, 0, "restored");
 	program_free(&p);
-	find_run(&t);
+	toy_find_run(&t);
 	GUARD(mem) char *file = mem_printf("%s/drill.tar.zst", test_dir());
 	GUARD(mem) char *small = mem_printf("%s/small.tar.zst", test_dir());
 	PROGRAM(&p, "bundle", t.run, "killed-at-mv", "-o", file, "--state", t.state);
-	expect(&p, 0, file);
+	program_expect(&p, 0, file);
 	program_free(&p);
 	PROGRAM(&p, "bundle", t.run, "killed-at-mv", "--output", small, "--without-images",
 		"--state", t.state);
-	expect(&p, 0, "is left out");
+	program_expect(&p, 0, "is left out");
 	program_free(&p);
 	MUST(io_remove_tree(AT_FDCWD, root, &e));
 	MUST(io_remove_tree(AT_FDCWD, t.runs, &e));
 	MUST(io_remove_tree(AT_FDCWD, t.state, &e));
 	PROGRAM(&p, "replay", small, "--state", t.state, "--runs", t.runs);
-	expect(&p, 69, "is not in the cache");
+	program_expect(&p, 69, "is not in the cache");
 	program_free(&p);
 	PROGRAM(&p, "replay", file, "--times", "2", "--state", t.state, "--runs", t.runs);
-	expect(&p, 0, "2 of 2 the same as recorded: restored\n");
+	program_expect(&p, 0, "2 of 2 the same as recorded: restored\n");
 	program_free(&p);
 	/* Now the image is there. */
 	PROGRAM(&p, "replay", small, "--state", t.state, "--runs", t.runs);
-	expect(&p, 0, "same as recorded: restored\n");
+	program_expect(&p, 0, "same as recorded: restored\n");
 	program_free(&p);
 	/* What was unpacked is gone. */
 	GUARD(mem) char *left = mem_printf("ls -d '%s'/owners/backout-* 2>/dev/null", t.state);
