@@ -201,6 +201,7 @@ static int knock_out(struct drill *d, const char *prefix, size_t len, const char
 	struct journal_file *j;
 	if (journal_create(&j, path, -1, e) < 0)
 		return -1;
+	journal_pause(j); /* until its past stands in it */
 	mine.role = ROLE_KNOCKOUT;
 	mine.dir = spec->branch->knockout_dir;
 	d->journal = j;

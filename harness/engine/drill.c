@@ -285,6 +285,8 @@ static int set_up(struct drill *d, struct err *e)
 		return -1;
 	if (journal_create(&d->journal, journal, d->spec->live_fd, e) < 0)
 		return -1;
+	if (d->spec->branch != NULL)
+		journal_pause(d->journal); /* until its past stands in it */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
 		if (loop_on_signal(d->loop, stops[i], stop_signal, d, e) < 0)
 			return -1;

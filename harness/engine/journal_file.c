@@ -54,6 +54,7 @@ void journal_continue(struct journal_file *j, const char *lines, size_t len, int
 	for (size_t i = 0; i < len; i++)
 		j->events += lines[i] == '\n';
 	j->start = clock_now() - t;
+	j->paused = 0;
 }
 
 void journal_write(struct journal_file *j, enum event_kind k, const struct field *fields)

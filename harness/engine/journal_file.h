@@ -23,7 +23,7 @@ int64_t journal_events(const struct journal_file *j);
  * ends. They do not nest. */
 void journal_pause(struct journal_file *j);
 void journal_go_on(struct journal_file *j);
-/* Lines of another journal become this one's, and its time is `t` now. */
+/* Lines of another journal become this one's, and its time is `t` now, and runs. */
 void journal_continue(struct journal_file *j, const char *lines, size_t len, int64_t t);
 /* fsync and close; -1 when any line was lost. Frees. NULL-safe. */
 int journal_close(struct journal_file *j, struct err *e);

@@ -64,6 +64,9 @@ static const char *why_rerun(struct sweeping *w, const struct point *p)
 		return "no process is struck between steps";
 	if (goes_on(w, p))
 		return "the workflow goes on behind a step that failed";
+	for (size_t i = 0; i < w->s.plan->node_count; i++)
+		if (w->s.plan->nodes[i].disk.given)
+			return "a node has a disk of its own, which is not copied at each point";
 	if (w->strike.leaves != LEAVES_BOOTED && p->live > 0 && services_at(w, p) == NULL)
 		return "the workflow has left processes running that a kept state would not have";
 	return services_at(w, p);

@@ -383,7 +383,8 @@ static void digest_of(struct lab *lab, char ret[HASH_TEXT])
 	struct err e = { 0 };
 	struct capture_result r;
 	GUARD(fd) int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	MUST(capture_state(lab->node[0], NULL, 0, NULL, fd, &r, &e));
+	const struct capture_spec spec = { .fd = fd };
+	MUST(capture_state(lab->node[0], &spec, &r, &e));
 	memcpy(ret, r.digest, HASH_TEXT);
 }
 
