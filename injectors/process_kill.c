@@ -26,6 +26,7 @@
 #define STOPPED_POLL   (5 * NS_PER_MS)
 #define STOP_WAIT_MAX  (50 * NS_PER_MS) /* for one process to stop */
 #define GO_ON_WAIT_MAX NS_PER_S         /* for a process to go on after SIGCONT */
+#define DIE_WAIT_MAX   (10 * NS_PER_S)  /* for a killed tree to be gone */
 
 enum {
 	TREE_MAX = 1024,      /* processes */
@@ -328,9 +329,33 @@ static int process_kill_undo(struct injection *i, struct err *e)
 	return 0;
 }
 
+static bool is_gone(const struct victim *v)
+{
+	struct process p;
+	return !process_read(v->pid, &p) || p.start != v->start || strchr("ZX", p.state) != NULL;
+}
+
+/* A killed tree dies piece by piece, and what still dies holds its locks: the rollback would meet
+ * a race that we made. The first has its own watch. */
+static int wait_gone(const struct injection *i, struct err *e)
+{
+	const struct timespec pause = { 0, STOP_POLL };
+	int64_t deadline = clock_now() + DIE_WAIT_MAX;
+	for (size_t n = 1; n < i->count; n++) {
+		while (!is_gone(&i->victims[n]) && clock_now() < deadline)
+			(void)nanosleep(&pause, NULL);
+		if (!is_gone(&i->victims[n]))
+			return ERR(e, 0, "pid %d got SIGKILL and is still there",
+				   (int)i->victims[n].pid);
+	}
+	return 0;
+}
+
 static int process_kill_verify(struct injection *i, char detail[INJECT_DETAIL_MAX], struct err *e)
 {
 	const struct timespec pause = { 0, STOP_POLL };
+	if (i->signal == SIGKILL && wait_gone(i, e) < 0)
+		return -1;
 	if (!is_stop_signal(i->signal)) {
 		(void)snprintf(detail, INJECT_DETAIL_MAX, "SIG%s leaves nothing to undo",
 			       param_signal_name(i->signal));
