@@ -47,43 +47,18 @@ static const struct twin twins[] = {
 	  1,
 	  { { "killed as the third file comes", "restored" },
 	    { "killed behind the new files", "residue" } } },
-	{ "sed-config/scenario.json",
-	  0,
-	  { { "power cut behind the edit", "restored" },
-	    { "power cut behind the note", "restored" } } },
-	{ "sed-config/wrong.json",
-	  1,
-	  { { "power cut behind the edit", "harmless" },
-	    { "power cut behind the note", "degraded" } } },
+	{ "sed-config/scenario.json", 0, { { "power cut behind the note", "restored" } } },
+	{ "sed-config/wrong.json", 1, { { "power cut behind the note", "degraded" } } },
 	{ "sqlite-migration/scenario.json",
 	  0,
 	  { { "killed at the first write into the database", "harmless" },
 	    { "killed at the third write into the database", "harmless" },
 	    { "killed behind the commit", "restored" } } },
-	{ "sqlite-migration/wrong.json",
-	  1,
-	  { { "killed at the first write into the database", "stuck" },
-	    { "killed between drop and rename", "stuck" } } },
-	{ "git-push/scenario.json",
-	  0,
-	  { { "killed while fetching", "restored" },
-	    { "killed while files change", "restored" },
-	    { "killed before the branch moves", "restored" } } },
-	{ "git-push/wrong.json",
-	  1,
-	  { { "killed while fetching", "residue" },
-	    { "killed while files change", "stuck" },
-	    { "killed before the branch moves", "stuck" } } },
-	{ "ostree/scenario.json",
-	  0,
-	  { { "killed while pulling", "restored" },
-	    { "killed while checking out", "restored" },
-	    { "killed before the loader changes", "restored" } } },
-	{ "ostree/wrong.json",
-	  1,
-	  { { "killed while pulling", "stuck" },
-	    { "killed while checking out", "stuck" },
-	    { "killed before the loader changes", "stuck" } } },
+	{ "sqlite-migration/wrong.json", 1, { { "killed between drop and rename", "stuck" } } },
+	{ "git-push/scenario.json", 0, { { "killed while files change", "restored" } } },
+	{ "git-push/wrong.json", 1, { { "killed while files change", "stuck" } } },
+	{ "ostree/scenario.json", 0, { { "killed while checking out", "restored" } } },
+	{ "ostree/wrong.json", 1, { { "killed while checking out", "stuck" } } },
 };
 
 static void check_controls(const struct twin *t, const struct json_doc *report)
@@ -118,7 +93,10 @@ START_TEST(comes_back_or_not)
 	char file[128], runs[320];
 	(void)snprintf(file, sizeof(file), "scenarios/%s", t->file);
 	(void)snprintf(runs, sizeof(runs), "%s/runs", test_dir());
-	PROGRAM(&p, "run", file, "--json", "--runs", runs);
+	/* Where the table has one fault of several, that one alone: each costs a second. */
+	bool one = t->drills[1].fault == NULL;
+	PROGRAM(&p, "run", file, "--json", "--runs", runs, one ? "--fault" : NULL,
+		t->drills[0].fault);
 	struct json_doc *report = program_json(&p);
 	check_controls(t, report);
 	size_t count = check_drills(t, report);
