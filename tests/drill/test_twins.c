@@ -58,7 +58,7 @@ static const struct twin twins[] = {
 	{ "git-push/scenario.json", 0, { { "killed while files change", "restored" } } },
 	{ "git-push/wrong.json", 1, { { "killed while files change", "stuck" } } },
 	{ "ostree/scenario.json", 0, { { "killed while checking out", "restored" } } },
-	{ "ostree/wrong.json", 1, { { "killed while checking out", "stuck" } } },
+	{ "ostree/wrong.json", 1, { { "killed while checking out", "degraded" } } },
 };
 
 static void check_controls(const struct twin *t, const struct json_doc *report)
