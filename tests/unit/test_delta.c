@@ -98,8 +98,7 @@ static const char *const others[] = {
 	"mv /var/lib/dpkg/info/one.list /var/lib/dpkg/info/zzz.list",
 	"rm -r /var/lib/dpkg",
 	"cp -a /var/lib/dpkg /var/lib/new; rm -r /var/lib/dpkg; mv /var/lib/new /var/lib/dpkg",
-	"cp -a /var/lib/dpkg /srv/dpkg; rm -r /var/lib/dpkg; ln -s /srv/dpkg /var/lib/dpkg;"
-	" echo /w/f6 >>/srv/dpkg/info/one.list",
+	"cd /var/lib; mv dpkg /srv; ln -s /srv/dpkg .; echo /w/f6 >>dpkg/info/one.list",
 	"echo 1 >/w/absent; rm /w/f1; mkdir /w/f1; echo 1 >/w/f1/x; rm -r /w/dir; echo 1 >/w/dir",
 	"mkdir /w/dir-a /w/dir.b; echo 1 >/w/dir-a/f; echo 1 >/w/dir.b/f; rm -r /w/dir; rm /w/big",
 };
