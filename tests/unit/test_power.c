@@ -129,6 +129,7 @@ START_TEST(cut_under_load)
 		lab_run(&lab, NULL, 2 * NS_PER_MS);
 	}
 	rig_strike(&rig, &(struct strike_target){ .node = lab.node[0], .runner = proc_pid(p) });
+	ck_assert_msg(strstr(rig.detail, "no write came meanwhile") != NULL, "%s", rig.detail);
 	ck_assert_ptr_nonnull(strstr(rig.evidence, "the step's program (pid"));
 	rig_undo(&rig);
 	ck_assert_int_eq(lab_sh(&lab, 0,
