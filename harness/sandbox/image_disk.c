@@ -188,6 +188,10 @@ static int build(struct image_slot *s, struct disk_job *j, const struct image_pr
 		return e->exit == EXIT_BAD_SCENARIO
 			       ? -1
 			       : err_prefix(e, "%.*s", (int)tail.len, buf_str(&tail));
+	/* Mounted without barriers, it has reached no disk of the host yet. */
+	GUARD(fd) int fd = open(j->image, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		return ERR(e, errno, "write '%s' to disk", j->image);
 	return image_slot_store(s, j->image, &about, &no_packages, ret, e);
 }
 
