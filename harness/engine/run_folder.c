@@ -150,6 +150,11 @@ bool run_has_control(const struct run *r, char letter)
 	return find(r, ROLE_CONTROL, NULL, (unsigned)(letter - 'a')) >= 0;
 }
 
+bool run_has_knockout(const struct run *r, int drill)
+{
+	return find(r, ROLE_KNOCKOUT, r->items[drill].fault, 0) >= 0;
+}
+
 struct plan_doc *run_doc(struct run *r)
 {
 	return r->doc;

@@ -38,7 +38,7 @@ struct run_view {
 	size_t count;
 	struct verdict_run controls;
 	const struct sweep *sweep; /* NULL: it was no sweep */
-	int exit; /* of the run */
+	int exit;                  /* of the run */
 };
 
 struct run;
@@ -66,6 +66,7 @@ struct run *run_new(struct plan_doc *plan, const char *dir);
 int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault, char letter,
 	    struct err *e);
 bool run_has_control(const struct run *r, char letter);
+bool run_has_knockout(const struct run *r, int drill);
 struct plan_doc *run_doc(struct run *r);
 /* Where values live that are to go with the run. */
 struct arena *run_arena(struct run *r);

@@ -101,6 +101,9 @@ static bool worth_drilling(const struct sweeping *w)
 	const struct run_view *v = run_view(w->s.run);
 	for (size_t i = 0; i < v->count; i++) {
 		enum outcome o = v->items[i].verdict.outcome;
+		/* A sweep that goes on has drills, and knock-outs, which have no verdict. */
+		if (v->items[i].role != ROLE_CONTROL)
+			continue;
 		if (o == OUTCOME_HARNESS_ERROR || o == OUTCOME_ABORTED || o == OUTCOME_BROKEN)
 			return false;
 	}
@@ -213,7 +216,8 @@ static int sweep_all(struct sweeping *w, struct err *e)
 	w->began = clock_now();
 	w->until = w->o->budget > 0 ? w->began + w->o->budget : 0;
 	sweep_tell(w);
-	if (sweep_write(w, e) < 0 || drill_branches(w, e) < 0 || drill_reruns(w, e) < 0)
+	if (sweep_write(w, e) < 0 || sweep_start_knockouts(w, e) < 0 || drill_branches(w, e) < 0 ||
+	    drill_reruns(w, e) < 0)
 		return -1;
 	if (retry_late(w, e) < 0 || sweep_publish(w, e) < 0 || confirm(w, e) < 0 ||
 	    sweep_publish(w, e) < 0)

@@ -15,7 +15,9 @@ int sweep_folder_read(struct run *r, struct err *e);
  */
 int sweep_folder_ask(const char *dir, struct arena *arena, struct sweep_ask *ret,
 		     const char **ret_seed, struct err *e);
-/* Removes the folders of drills that did not come to their end. */
+/* Removes a drill's folder, and its knock-out's, when one of them did not come to its end. */
+int sweep_folder_prune_one(const char *dir, const char *slug, bool *ret_whole, struct err *e);
+/* Likewise all of those, and the controls. */
 int sweep_folder_prune(const char *dir, struct err *e);
 
 #endif

@@ -8,6 +8,7 @@
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/engine/branch.h"
+#include "harness/engine/sweep_folder.h"
 #include "harness/engine/sweep_private.h"
 
 struct sweep_job {
@@ -162,6 +163,36 @@ static int add_whole(struct sweeping *w, struct sweep_job *j, struct err *e)
 			   e);
 }
 
+/* What an interruption has cut is not drilled: nothing of it stays. */
+static int add_whole_or_none(struct sweeping *w, struct sweep_job *j, struct err *e)
+{
+	struct swept *c = &w->classes[j->cls];
+	bool whole = true;
+	if (*w->s.interrupted != 0 &&
+	    sweep_folder_prune_one(w->s.dir, j->drill.id.fault->slug, &whole, e) < 0)
+		return -1;
+	if (whole)
+		return j->drill.spec.branch != NULL ? add_branch(w, j, e) : add_whole(w, j, e);
+	*(j->again ? &c->again : &c->item) = -1;
+	c->busy = false;
+	return 0;
+}
+
+/* A drill that was whole when its sweep was killed, and waits for its counter-proof. */
+int sweep_start_knockouts(struct sweeping *w, struct err *e)
+{
+	for (size_t i = 0; i < w->class_count; i++) {
+		const struct swept *c = &w->classes[i];
+		if (c->item < 0 || run_has_knockout(w->s.run, c->item) ||
+		    !one_drill_needs_knockout(&w->s, c->item))
+			continue;
+		if (start_whole(w, i, false, (struct drill_id){ ROLE_KNOCKOUT, c->fault, 0 }, e) <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
 int sweep_reap(struct sweeping *w, struct err *e)
 {
 	int result = 0;
@@ -174,7 +205,7 @@ int sweep_reap(struct sweeping *w, struct err *e)
 		*at = j->next;
 		if (err_is_set(&j->died))
 			session_note(&w->s, j->died.why);
-		result = j->drill.spec.branch != NULL ? add_branch(w, j, e) : add_whole(w, j, e);
+		result = add_whole_or_none(w, j, e);
 		job_free(j);
 		at = &w->work; /* a knock-out may have come in front */
 	}

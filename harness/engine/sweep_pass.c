@@ -141,10 +141,12 @@ static int open_pass(struct pass *p, const size_t *classes, size_t count, struct
 	    0)
 		return -1;
 	(void)rmdir(p->drill.dir); /* made for a control; a recording has a folder of its own */
-	free(p->drill.label);
-	free(p->drill.dir);
-	p->drill.label = mem_printf("recordings/%u", ++w->passes);
-	p->drill.dir = mem_printf("%s/%s", w->s.dir, p->drill.label);
+	do {                       /* a sweep that goes on finds those of its earlier parts */
+		free(p->drill.label);
+		free(p->drill.dir);
+		p->drill.label = mem_printf("recordings/%u", ++w->passes);
+		p->drill.dir = mem_printf("%s/%s", w->s.dir, p->drill.label);
+	} while (access(p->drill.dir, F_OK) == 0);
 	p->drill.spec.dir = p->drill.dir;
 	if (io_mkdirs(p->drill.dir, 0755, e) < 0)
 		return -1;

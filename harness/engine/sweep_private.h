@@ -74,6 +74,8 @@ struct branch_copy {
 int sweep_start_branch(struct sweeping *w, size_t cls, const struct branch_copy *copy,
 		       struct err *e);
 int sweep_start_rerun(struct sweeping *w, size_t cls, bool again, struct err *e);
+/* The knock-outs that drills of an earlier part of this sweep still ask for. */
+int sweep_start_knockouts(struct sweeping *w, struct err *e);
 /* Takes in the jobs that have ended, and begins their knock-outs. */
 int sweep_reap(struct sweeping *w, struct err *e);
 void sweep_drop_jobs(struct sweeping *w);

@@ -188,12 +188,13 @@ static bool sealed(const char *dir)
 	return yes;
 }
 
-static int prune_one(const char *dir, const char *slug, struct err *e)
+int sweep_folder_prune_one(const char *dir, const char *slug, bool *ret_whole, struct err *e)
 {
 	static const char *const kinds[] = { "drills", "knockouts" };
 	GUARD(mem) char *drill = mem_printf("%s/drills/%s", dir, slug);
 	GUARD(mem) char *knockout = mem_printf("%s/knockouts/%s", dir, slug);
-	if (sealed(drill) && (access(knockout, F_OK) < 0 || sealed(knockout)))
+	*ret_whole = sealed(drill) && (access(knockout, F_OK) < 0 || sealed(knockout));
+	if (*ret_whole)
 		return 0;
 	for (size_t i = 0; i < 2; i++) {
 		GUARD(mem) char *path = mem_printf("%s/%s/%s", dir, kinds[i], slug);
@@ -203,15 +204,31 @@ static int prune_one(const char *dir, const char *slug, struct err *e)
 	return 0;
 }
 
+/* One that was cut is recorded again, and what came behind it too. */
+static int prune_controls(const char *dir, struct err *e)
+{
+	bool whole = true;
+	for (char letter = 'a'; letter <= 'b'; letter++) {
+		GUARD(mem) char *path = mem_printf("%s/control-%c", dir, letter);
+		whole = whole && sealed(path);
+		if (!whole && io_remove_tree(AT_FDCWD, path, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int sweep_folder_prune(const char *dir, struct err *e)
 {
+	bool whole;
 	GUARD(mem) char *path = mem_printf("%s/drills", dir);
 	GUARD(dir) DIR *d = opendir(path);
 	int result = 0;
-	if (d == NULL)
-		return errno == ENOENT ? 0 : ERR(e, errno, "list '%s'", path);
-	for (struct dirent *de; result == 0 && (de = readdir(d)) != NULL;)
+	if (d == NULL && errno != ENOENT)
+		return ERR(e, errno, "list '%s'", path);
+	if (prune_controls(dir, e) < 0)
+		return -1;
+	for (struct dirent *de; result == 0 && d != NULL && (de = readdir(d)) != NULL;)
 		if (de->d_name[0] != '.')
-			result = prune_one(dir, de->d_name, e);
+			result = sweep_folder_prune_one(dir, de->d_name, &whole, e);
 	return result;
 }
