@@ -145,6 +145,11 @@ int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault,
 	return (int)n;
 }
 
+const struct record *run_record(const struct run *r, int index)
+{
+	return record_at(r, index);
+}
+
 bool run_has_control(const struct run *r, char letter)
 {
 	return find(r, ROLE_CONTROL, NULL, (unsigned)(letter - 'a')) >= 0;

@@ -65,6 +65,8 @@ struct run *run_new(struct plan_doc *plan, const char *dir);
  * belongs to once more). The item's index, or -1. */
 int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault, char letter,
 	    struct err *e);
+/* What the folder of an item holds; NULL once it is forgotten. */
+const struct record *run_record(const struct run *r, int index);
 bool run_has_control(const struct run *r, char letter);
 bool run_has_knockout(const struct run *r, int drill);
 struct plan_doc *run_doc(struct run *r);

@@ -210,6 +210,7 @@ static int sweep_all(struct sweeping *w, struct err *e)
 {
 	if (sweep_classify(w, e) < 0)
 		return -1;
+	sweep_base_states(w);
 	put_in_order(w);
 	if (sweep_resume(w, e) < 0)
 		return -1;

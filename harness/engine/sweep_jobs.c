@@ -43,6 +43,7 @@ static void ended(void *arg, const struct err *died)
 static int start(struct sweeping *w, struct sweep_job *j, struct err *e)
 {
 	const struct worker_hooks hooks = { NULL, ended, j };
+	j->drill.spec.base_states = w->bases;
 	if (pool_start(w->s.pool, &j->drill.spec, &hooks, e) < 0) {
 		job_free(j);
 		return -1;

@@ -13,6 +13,7 @@
 #include "harness/engine/sweep.h"
 #include "harness/engine/sweep_points.h"
 #include "harness/engine/sweep_strike.h"
+#include "harness/model/state_delta.h"
 
 enum { SWEEP_NOTES_MAX = 64 };
 
@@ -47,6 +48,7 @@ struct sweeping {
 	size_t note_count;
 	unsigned passes;
 	size_t unknown; /* points of later recordings that are not in the list */
+	struct state_base *bases; /* one a node: control-a's B, which fingerprints are told from */
 	struct sweep_job *work;
 	size_t active; /* jobs that run */
 	bool placed;   /* the place of work is a mount of ours */
@@ -63,6 +65,9 @@ bool sweep_over(struct sweeping *w);
 int sweep_classify(struct sweeping *w, struct err *e);
 /* The class's fault, made on first use. `again`: the one that confirms a finding. */
 const struct fault_plan *sweep_fault(struct sweeping *w, size_t cls, bool again, struct err *e);
+
+/* sweep_states.c */
+void sweep_base_states(struct sweeping *w);
 
 /* sweep_jobs.c: drills of classes side by side. */
 struct branch_copy {
