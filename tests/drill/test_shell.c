@@ -18,7 +18,7 @@
 #include "tests/unit/runner.h"
 
 #define CALLS "tests/drill/scenarios/calls.json"
-#define LOOK  "cd /srv/app; for f in *; do echo \"$f=$(cat $f)\"; done; exit 7"
+#define LOOK  "sleep 0.3; cd /srv/app; for f in *; do echo \"$f=$(cat $f)\"; done; exit 7"
 
 static const struct {
 	const char *scenario, *fault, *at, *said;
@@ -26,6 +26,8 @@ static const struct {
 	/* A program's start is held: config.new is written, and not moved. */
 	{ TOY, "killed at mv", "strike", "config=v1\nconfig.bak=v1\nconfig.new=v2\nextra=old\n" },
 	{ TOY, "killed at mv", "rollback-end", "config=v1\nextra=old\n" },
+	/* Killed, and the step's own shell would go on with the next command. */
+	{ TOY, "usleep killed", "strike", "config=v1\nconfig.bak=v1\nextra=old\n" },
 	/* A call is held, and the step's own shell does not go on with the third file. */
 	{ CALLS, "read only from the second on", "strike", "a=new\nb=old\nb.tmp=new\nc=old\n" },
 	{ CALLS, "read only from the second on", "rollback-end", "a=old\nb=old\nc=old\n" },
