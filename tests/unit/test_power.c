@@ -117,10 +117,14 @@ START_TEST(cut_under_load)
 	lab_begin_disks(&lab, 1, fs, sizes[fs]);
 	ck_assert_int_eq(lab_sh(&lab, 0, "mkdir -p /srv/d", NULL), 0);
 	rig_begin(&rig, &lab, "node.power", "{}");
-	const char *const argv[] = { "sh", "-c",
-				     "i=0; while :; do i=$((i+1)); echo $i > /srv/d/$i;"
-				     " sync /srv/d/$i; echo $i >> /srv/said; sync /srv/said; done",
-				     NULL };
+	const char *const argv[] = {
+		"sh", "-c",
+		"for k in 1 2 3; do (while :; do dd if=/dev/zero of=/srv/w$k bs=64k count=8"
+		" conv=fsync,notrunc 2>/dev/null; done) & done;"
+		" i=0; while :; do i=$((i+1)); echo $i > /srv/d/$i;"
+		" sync /srv/d/$i; echo $i >> /srv/said; sync /srv/said; done",
+		NULL
+	};
 	struct spawn_spec spec = { .argv = argv, .out_fd = -1, .err_fd = -1 };
 	MUST(node_spawn(lab.node[0], &spec, NULL, NULL, &p, &e));
 	int64_t give_up = clock_now() + 20 * NS_PER_S;
