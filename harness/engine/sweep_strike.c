@@ -113,7 +113,8 @@ void sweep_strike_fault(const struct sweep_strike *s, const char *name,
 {
 	buf_puts(out, "{\"name\":");
 	buf_json(out, name);
-	buf_printf(out, ",\"inject\":%s,\"at\":{\"step\":", s->inject);
+	buf_printf(out, ",\"inject\":%s,\"at\":{\"section\":\"%s\",\"step\":", s->inject,
+		   at->in_rollback ? "rollback" : "patch");
 	buf_json(out, at->step);
 	if (strcmp(at->key, POINT_STEP_STARTS) == 0) {
 		buf_puts(out, ",\"edge\":\"start\"");

@@ -15,8 +15,13 @@ struct fault_file {
 	bool again;
 };
 
+/* Where the step of `at` is looked for. */
+enum at_section { AT_EITHER, AT_PATCH, AT_ROLLBACK };
+static const char *const section_names[] = { "either", "patch", "rollback", NULL };
+
 struct at_file {
 	const char *step;
+	int section;
 };
 
 const char *const outcome_expect_names[] = {
@@ -93,6 +98,12 @@ const struct param plan_at_rows[] = {
 	  .type = PARAM_STRING,
 	  .offset = offsetof(struct at_file, step),
 	  .help = "a step of the patch or of the chosen rollback" },
+	{ .name = "section",
+	  .type = PARAM_ENUM,
+	  .offset = offsetof(struct at_file, section),
+	  .names = section_names,
+	  .def = "either",
+	  .help = "where that step is, when both have one of this name" },
 	{ 0 },
 };
 
@@ -127,17 +138,20 @@ static int no_such_step(struct compile *c, const struct json *at, const char *na
 			plan_suggest(c, name, names, count));
 }
 
-static int resolve_step(struct compile *c, const struct json *at, const char *name,
+static int resolve_step(struct compile *c, const struct json *at, const struct at_file *file,
 			struct fault_plan *f, struct err *e)
 {
 	const struct plan *p = c->plan;
+	const char *name = file->step;
 	const struct rollback_plan *r = &p->rollbacks[p->rollback];
-	int in_patch = find_step(p->patch, p->patch_count, name);
-	int in_rollback = find_step(r->steps, r->step_count, name);
+	int in_patch = file->section == AT_ROLLBACK ? PLAN_NO_STEP
+						    : find_step(p->patch, p->patch_count, name);
+	int in_rollback =
+		file->section == AT_PATCH ? PLAN_NO_STEP : find_step(r->steps, r->step_count, name);
 	if (in_patch != PLAN_NO_STEP && in_rollback != PLAN_NO_STEP)
 		return json_err(e, c->ctx.doc, at,
-				"step \"%s\" is in the patch and in rollback \"%s\"; give "
-				"one of them another name",
+				"step \"%s\" is in the patch and in rollback \"%s\"; write "
+				"\"section\": \"patch\" or \"rollback\" beside it",
 				name, r->name);
 	if (in_patch == PLAN_NO_STEP && in_rollback == PLAN_NO_STEP)
 		return no_such_step(c, at, name, e);
@@ -166,7 +180,7 @@ static int decode_at(struct compile *c, const struct json *at, struct fault_plan
 		if (param_decode(&c->ctx, plan_at_rows, NULL, at, &file, names, e) < 0 ||
 		    plan_pick_kind(c, at, c->catalog->triggers, &pick, e) < 0)
 			return -1;
-		if (file.step != NULL && resolve_step(c, json_get(at, "step"), file.step, f, e) < 0)
+		if (file.step != NULL && resolve_step(c, json_get(at, "step"), &file, f, e) < 0)
 			return -1;
 		if (file.step == NULL && pick.kind == NULL)
 			return json_err(e, c->ctx.doc, at,
@@ -360,7 +374,8 @@ int plan_faults(struct compile *c, struct err *e)
 		f->slug = plan_unique_slug(c, f->name);
 		p->fault_count++;
 	}
-	/* With some left out the list gives no positions; their names were checked with the rest. */
+	/* With some left out the list gives no positions; their names were checked with the rest.
+	 */
 	if (p->fault_count < json_size(list))
 		return 0;
 	return plan_check_names(c, p->faults, sizeof(*p->faults), list, e);
