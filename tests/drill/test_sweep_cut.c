@@ -2,10 +2,12 @@
 /* Sweeps that end early and go on, that are asked for what cannot be, and what they leave. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -289,6 +291,25 @@ START_TEST(no_points)
 }
 END_TEST
 
+/* With a limit of memory the copies lie on disk, here a small one that only we see. */
+START_TEST(full_place)
+{
+	TEST_NEEDS_ROOT();
+	struct sweep_room room;
+	struct sweep_try t;
+	sweep_room_set_up(&room);
+	(void)mkdir(room.state, 0755);
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	ck_assert_int_eq(mount("none", room.state, "tmpfs", 0, "size=64m"), 0);
+	SWEEP_TRY(&t, &room, UNSTEADY, "--var", room.root, "--var", "do=mkdir /srv/x");
+	ck_assert_int_eq(t.exit, 2);
+	ck_assert(!t.s->complete);
+	ck_assert_msg(strstr(t.s->cut, "the place of work is full") != NULL, "%s", t.s->cut);
+	sweep_try_free(&t);
+}
+END_TEST
+
 /* ---- what stays on the host, and what the folder says ---- */
 
 START_TEST(killed_without_a_trace)
@@ -353,7 +374,7 @@ START_TEST(reads_as_it_said)
 	ck_assert_uint_gt(s->group_count, 0);
 	const struct sweep_class *c = &s->classes[s->groups[0].classes[0]];
 	PROGRAM(&p, "show", dir, c->label, "--runs", room.runs);
-	ck_assert_int_eq(p.exit, 0);
+	ck_assert_msg(p.exit == 0, "%s", buf_str(&p.err));
 	ck_assert_msg(strstr(buf_str(&p.out), outcome_name(c->verdict->outcome)) != NULL, "%s",
 		      buf_str(&p.out));
 	program_free(&p);
@@ -382,6 +403,7 @@ Suite *suite_sweep_cut(void)
 	add(s, "not_repeatable", not_repeatable, 1);
 	add(s, "side_by_side", side_by_side, 1);
 	add(s, "broken_workflows", broken_workflows, 2);
+	add(s, "full_place", full_place, 1);
 	add(s, "no_points", no_points, 1);
 	add(s, "killed_without_a_trace", killed_without_a_trace, 1);
 	add(s, "reads_as_it_said", reads_as_it_said, 1);
