@@ -6,6 +6,7 @@
  *	  complete, cut (null: not cut)
  *	  took_ns, jobs, cores (null: unknown), points_per_s, points_per_s_core
  *	  drilled      {points, classes}; unstable: points
+ *	  pairs        null: not asked for; {pairs, drilled, spoilt (classes without any behind them)}
  *	  outcomes     {OUTCOME: {points, passed_points, passed_classes}}, those that occur
  *	  recovery     {classes, p50_ns, p95_ns, max_ns}
  *	  ways         [{how, why, classes, points}]
@@ -17,7 +18,10 @@
  *	                 culprit, timed_out, confirmed (an outcome, or null), window_ns,
  *	                 recovery_ns, residue_visible, drift_visible}]
  *	                 outcome and what follows: null when it was not drilled
- *	  points       [{key, step, in_rollback, unstable, class (index)}]
+ *	                 second_alone (of a pair that fails: "passes", "fails"; null: not tried),
+ *	                 second_label
+ *	  points       [{key, step, in_rollback, unstable, class (index), after (of a pair: index of
+ *	                 the class whose strike comes first; else null)}]
  */
 #include <stdlib.h>
 
@@ -39,6 +43,19 @@ static void put_real(struct buf *b, const char *name, double value)
 	buf_printf(b, "%.3f", value);
 }
 
+static void put_pairs(struct buf *b, const struct sweep *s, const struct sweep_counts *n)
+{
+	if (!s->pairs) {
+		json_put_str(b, "pairs", NULL);
+		return;
+	}
+	json_put_open(b, "pairs", '{');
+	json_put_int(b, "pairs", (int64_t)n->pairs);
+	json_put_int(b, "drilled", (int64_t)n->pairs_drilled);
+	json_put_int(b, "spoilt", (int64_t)s->spoilt);
+	buf_putc(b, '}');
+}
+
 static void put_sums(struct buf *b, const struct sweep *s)
 {
 	struct sweep_counts n;
@@ -50,6 +67,7 @@ static void put_sums(struct buf *b, const struct sweep *s)
 	json_put_int(b, "classes", (int64_t)n.classes);
 	buf_putc(b, '}');
 	json_put_int(b, "unstable", (int64_t)n.unstable);
+	put_pairs(b, s, &n);
 	json_put_open(b, "outcomes", '{');
 	for (int o = 0; o < OUTCOME_COUNT; o++) {
 		if (n.points_of[o] == 0)
@@ -117,6 +135,7 @@ static void put_group(struct buf *b, const struct sweep *s, const struct sweep_g
 
 static void put_class(struct buf *b, const struct sweep *s, size_t index, size_t group)
 {
+	static const char *const second[] = { NULL, "passes", "fails" };
 	const struct sweep_class *c = &s->classes[index];
 	const struct verdict *v = c->verdict;
 	json_put_open(b, NULL, '{');
@@ -137,6 +156,8 @@ static void put_class(struct buf *b, const struct sweep *s, size_t index, size_t
 		json_put_ns(b, "recovery_ns", v->timing.recovery);
 		json_put_int(b, "residue_visible", (int64_t)v->residue_visible);
 		json_put_int(b, "drift_visible", (int64_t)v->drift_visible);
+		json_put_str(b, "second_alone", second[c->second]);
+		json_put_str(b, "second_label", c->second_label);
 	}
 	buf_putc(b, '}');
 }
@@ -162,6 +183,7 @@ static void put_lists(struct buf *b, const struct sweep *s)
 		json_put_bool(b, "in_rollback", p->in_rollback);
 		json_put_bool(b, "unstable", p->unstable);
 		json_put_int(b, "class", (int64_t)p->cls);
+		put_index(b, "after", p->pair ? p->after : s->class_count, s->class_count);
 		buf_putc(b, '}');
 	}
 	buf_putc(b, ']');

@@ -69,6 +69,21 @@ static void put_ways(struct buf *b, const struct sweep *s)
 		buf_puts(b, "    classes   none merged: every point is a class of its own\n");
 }
 
+/* How far pairs came, and behind what there are none. */
+static void put_pairs(struct buf *b, const struct sweep *s, const struct sweep_counts *n)
+{
+	if (!s->pairs)
+		return;
+	buf_printf(b,
+		   "    pairs     %zu of %zu pairs drilled: a strike in the patch, then one in the "
+		   "rollback that follows",
+		   n->pairs_drilled, n->pairs);
+	if (s->spoilt > 0)
+		buf_printf(b, "; none behind %zu %s that fail%s alone", s->spoilt,
+			   classes_word(s->spoilt), s->spoilt == 1 ? "s" : "");
+	buf_putc(b, '\n');
+}
+
 static void put_unstable(struct buf *b, const struct sweep *s, size_t count)
 {
 	size_t shown = 0;
@@ -111,6 +126,7 @@ static void put_head(struct buf *b, const struct sweep *s, bool colour)
 			   report_rate(sweep_rate(s, true), core, sizeof(core)));
 	buf_putc(b, '\n');
 	put_coverage(b, s, &n);
+	put_pairs(b, s, &n);
 	put_ways(b, s);
 	put_unstable(b, s, n.unstable);
 	for (size_t i = 0; i < s->note_count; i++)
@@ -131,6 +147,12 @@ static void put_point(struct buf *b, const struct sweep *s, const char *word, si
 	buf_putc(b, '\n');
 }
 
+/* Do these follow each other in one recording? */
+static bool same_list(const struct sweep_point *a, const struct sweep_point *b)
+{
+	return a->pair == b->pair && a->after == b->after;
+}
+
 /* The first of its points, between its neighbours of the recording. */
 static void put_place(struct buf *b, const struct sweep *s, const struct sweep_group *g)
 {
@@ -140,11 +162,28 @@ static void put_place(struct buf *b, const struct sweep *s, const struct sweep_g
 		   p->in_rollback ? "rollback " : "");
 	report_safe(b, p->step);
 	buf_puts(b, p->unstable ? " (unstable)\n" : "\n");
-	if (at > 0)
+	if (p->pair)
+		put_point(b, s, "behind", s->classes[p->after].first);
+	if (at > 0 && same_list(p, &s->points[at - 1]))
 		put_point(b, s, "before", at - 1);
 	put_point(b, s, "at", at);
-	if (at + 1 < s->point_count)
+	if (at + 1 < s->point_count && same_list(p, &s->points[at + 1]))
 		put_point(b, s, "after", at + 1);
+}
+
+/* Does a finding of pairs take both strikes? */
+static void put_second(struct buf *b, const struct report_input *in, const struct sweep_class *c)
+{
+	static const char *const words[] = {
+		[SECOND_UNTRIED] = "the first strike alone passes; the second alone was not tried",
+		[SECOND_PASSES] = "it takes both strikes: neither fails alone",
+		[SECOND_FAILS] = "the second strike alone is enough",
+	};
+	if (!in->sweep->points[c->first].pair)
+		return;
+	report_fact(b, "pair", words[c->second]);
+	if (c->second_label != NULL && c->second == SECOND_FAILS)
+		buf_printf(b, "    %-9s backout replay %s %s\n", "alone", in->dir, c->second_label);
 }
 
 static bool differs_in(const struct change *c, const char *attr)
@@ -281,6 +320,7 @@ static void put_group(struct buf *b, const struct report_input *in, size_t index
 	}
 	put_entries(b, g);
 	put_confirmed(b, s, g, colour);
+	put_second(b, in, c);
 	report_fact(b, "hint", hint(g->outcome));
 	put_command(b, "look", "show", in, c);
 	put_command(b, "replay", "replay", in, c);

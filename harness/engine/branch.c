@@ -235,6 +235,8 @@ static int patch_struck(struct drill *d, const struct buf *prefix, const char *w
 	    knock_out(d, buf_str(prefix), prefix->len, why, e) < 0)
 		return err_prefix(e, "knock-out");
 	journal_go_on(d->journal);
+	if (recorder_create(&d->recorder, d, e) < 0)
+		return -1;
 	return drill_roll_back(d, e);
 }
 

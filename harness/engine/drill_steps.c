@@ -98,17 +98,18 @@ int drill_spawn(struct node *n, const struct drill_command *c, struct spawn_spec
 	return result;
 }
 
-static int spawn(struct drill *d, const struct step_plan *step, int out_fd, struct run *run,
+/* `filter`: what holds its calls; NULL: nothing does. */
+static int spawn(struct drill *d, const struct filter *filter, int out_fd, struct run *run,
 		 struct proc **ret, struct err *e)
 {
+	const struct step_plan *step = d->step;
 	struct drill_command command = { step->run, &step->exec, &step->env };
 	struct spawn_spec spec = {
 		.cwd = step->cwd,
 		.user = step->user,
 		.out_fd = out_fd,
 		.err_fd = -1,
-		.filter = d->recorder != NULL ? recorder_filter(d->recorder)
-					      : strike_filter(d->strike),
+		.filter = filter,
 	};
 	return drill_spawn(drill_node(d, step->node)->node, &command, &spec, ended, run, ret, e);
 }
@@ -153,10 +154,14 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 		return -1;
 	output_lines(end->out, strike_line, d->strike);
 
+	/* A step has one filter; nothing strikes where a recorder looks on. */
+	const bool recorded = recorder_records(d->recorder, in_rollback);
+	const struct filter *filter = recorded ? recorder_filter(d->recorder)
+					       : strike_filter(d->strike);
 	struct proc *proc = NULL;
 	struct err start = { 0 };
 	int result = 0;
-	if (spawn(d, step, out_fd, &end->run, &proc, &start) < 0) {
+	if (spawn(d, filter, out_fd, &end->run, &proc, &start) < 0) {
 		if (loop_stopped(d->loop)) {
 			*e = start;
 			result = -1;
@@ -166,8 +171,8 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 	} else {
 		end->started = true;
 		d->runner = proc_pid(proc);
-		result = d->recorder != NULL ? recorder_started(d->recorder, proc, e)
-					     : strike_started(d->strike, proc, e);
+		result = recorded ? recorder_started(d->recorder, proc, e)
+				  : strike_started(d->strike, proc, e);
 		guard_fd(&out_fd);
 		out_fd = -1;
 		if (result == 0)

@@ -33,6 +33,7 @@ struct recorder {
 	struct point_watch *current; /* of the step that runs */
 	bool in_rollback;
 	size_t step;
+	bool entered; /* that step */
 	FILE *out;
 	size_t count;
 	int64_t held;
@@ -289,14 +290,14 @@ void recorder_destroy(struct recorder *r)
 	free(r);
 }
 
-static bool records(const struct recorder *r, bool in_rollback)
+bool recorder_records(const struct recorder *r, bool in_rollback)
 {
-	return in_rollback ? r->spec->in_rollback : r->spec->in_patch;
+	return r != NULL && (in_rollback ? r->spec->in_rollback : r->spec->in_patch);
 }
 
 int recorder_enter(struct recorder *r, bool in_rollback, size_t index, struct err *e)
 {
-	if (r == NULL || !records(r, in_rollback))
+	if (!recorder_records(r, in_rollback))
 		return 0;
 	struct drill *d = r->drill;
 	const struct step_plan *step = drill_step(d->plan, in_rollback, index);
@@ -304,6 +305,7 @@ int recorder_enter(struct recorder *r, bool in_rollback, size_t index, struct er
 	struct point_watch **w = &r->watches[at - d->nodes];
 	r->in_rollback = in_rollback;
 	r->step = index;
+	r->entered = true;
 	if (r->spec->steps && record(r, POINT_STEP_STARTS, POINT_STEP_STARTS, e) < 0)
 		return -1;
 	if (r->spec->kinds == 0)
@@ -327,8 +329,9 @@ int recorder_started(struct recorder *r, struct proc *step, struct err *e)
 
 int recorder_leave(struct recorder *r, struct err *e)
 {
-	if (r == NULL || !records(r, r->in_rollback))
+	if (r == NULL || !r->entered)
 		return 0;
+	r->entered = false;
 	if (r->current != NULL)
 		point_watch_leave(r->current);
 	r->current = NULL;

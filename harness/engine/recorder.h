@@ -42,6 +42,8 @@ uint64_t point_hash(bool in_rollback, size_t step, const char *key);
 
 int recorder_create(struct recorder **ret, struct drill *d, struct err *e);
 void recorder_destroy(struct recorder *r); /* NULL-safe */
+/* Are steps of this section recorded? Those of the other may be watched for a strike. */
+bool recorder_records(const struct recorder *r, bool in_rollback);
 /* Around each step, in this order. */
 int recorder_enter(struct recorder *r, bool in_rollback, size_t index, struct err *e);
 const struct filter *recorder_filter(struct recorder *r);

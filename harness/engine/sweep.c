@@ -155,22 +155,27 @@ static int drill_reruns(struct sweeping *w, struct err *e)
 {
 	size_t next;
 	while (!sweep_over(w) && pending(w, SWEEP_RERUN, &next, 1) == 1)
-		if (sweep_start_rerun(w, next, false, e) < 0 || wait_jobs(w, w->jobs, e) < 0)
+		if (sweep_start_rerun(w, next, TRY_CLASS, e) < 0 || wait_jobs(w, w->jobs, e) < 0)
 			return -1;
 	return wait_jobs(w, 1, e);
 }
 
-/* A branch's window has the slowness of its recording in it: whether a drill is late is for a real
- * strike to say. */
+/* A branch's window has the slowness of its recording in it, and that of a drill whose rollback is
+ * recorded too: whether a drill is late is for a real strike alone to say. */
+static bool is_slowed(const struct sweeping *w, const struct swept *c)
+{
+	return c->how == SWEEP_BRANCH || (w->ask.pairs && !w->list.items[c->first].in_rollback);
+}
+
 static int retry_late(struct sweeping *w, struct err *e)
 {
 	const struct run_view *v = run_view(w->s.run);
 	for (size_t i = 0; i < w->class_count && *w->s.interrupted == 0; i++) {
 		const struct swept *c = &w->classes[i];
-		if (c->how != SWEEP_BRANCH || c->item < 0 || c->again >= 0 ||
+		if (!is_slowed(w, c) || c->item < 0 || c->again >= 0 ||
 		    v->items[c->item].verdict.outcome != OUTCOME_LATE)
 			continue;
-		if (sweep_start_rerun(w, i, true, e) < 0 || wait_jobs(w, w->jobs, e) < 0)
+		if (sweep_start_rerun(w, i, TRY_AGAIN, e) < 0 || wait_jobs(w, w->jobs, e) < 0)
 			return -1;
 	}
 	return wait_jobs(w, 1, e);
@@ -185,25 +190,65 @@ static int confirm(struct sweeping *w, struct err *e)
 		const struct swept *c = &w->classes[cls];
 		if (c->how != SWEEP_BRANCH || c->again >= 0)
 			continue;
-		if (sweep_start_rerun(w, cls, true, e) < 0 || wait_jobs(w, w->jobs, e) < 0)
+		if (sweep_start_rerun(w, cls, TRY_AGAIN, e) < 0 || wait_jobs(w, w->jobs, e) < 0)
 			return -1;
 	}
 	return wait_jobs(w, 1, e);
 }
 
-static void put_in_order(struct sweeping *w)
+static size_t step_of(const struct sweeping *w, const struct point *p)
 {
-	GUARD(mem) size_t *step = mem_array(w->class_count + 1, sizeof(*step));
-	w->order = mem_array(w->class_count + 1, sizeof(*w->order));
-	for (size_t i = 0; i < w->class_count; i++) {
-		const struct point *p = &w->list.items[w->classes[i].first];
-		w->order[i] = i;
-		step[i] = p->step_index * 2 + p->in_rollback;
+	const size_t step = p->step_index * 2 + p->in_rollback;
+	return p->after == POINT_ALONE
+		       ? step
+		       : step * PLAN_STEPS_MAX +
+				 w->list.items[w->classes[p->after].first].step_index;
+}
+
+/* Of the classes from `from` on, behind those that have their order. */
+static void put_in_order(struct sweeping *w, size_t from)
+{
+	const size_t n = w->class_count - from;
+	GUARD(mem) size_t *step = mem_array(n + 1, sizeof(*step));
+	w->order = mem_grow(w->order, w->class_count + 1, sizeof(*w->order));
+	size_t *order = w->order + from;
+	for (size_t i = 0; i < n; i++) {
+		order[i] = i;
+		step[i] = step_of(w, &w->list.items[w->classes[from + i].first]);
 	}
-	if (w->o->budget == 0)
-		return;
-	sweep_order(w->order, w->class_count, w->s.seed);
-	sweep_order_each(w->order, w->class_count, step);
+	if (w->o->budget > 0) {
+		sweep_order(order, n, w->s.seed);
+		sweep_order_each(order, n, step);
+	}
+	for (size_t i = 0; i < n; i++)
+		order[i] += from;
+}
+
+static int drill_second(struct sweeping *w, size_t cls, struct err *e)
+{
+	if (*w->s.interrupted != 0)
+		return 0;
+	return sweep_start_rerun(w, cls, TRY_SECOND, e) < 0 ? -1 : wait_jobs(w, 1, e);
+}
+
+/* Of the first pair of each defect: whether it takes both strikes. */
+static int shrink_pairs(struct sweeping *w, struct err *e)
+{
+	const struct sweep *s = run_view(w->s.run)->sweep;
+	for (size_t i = 0; i < s->group_count && i < CONFIRM_MAX && *w->s.interrupted == 0; i++)
+		if (sweep_pairs_shrink(w, s->groups[i].classes[0], drill_second, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Behind all others, since these tell of which points they are made. */
+static int drill_pairs(struct sweeping *w, struct err *e)
+{
+	if (sweep_pairs_list(w, e) < 0)
+		return -1;
+	put_in_order(w, w->singles);
+	sweep_tell(w);
+	return sweep_start_knockouts(w, e) < 0 ? -1 : drill_reruns(w, e);
 }
 
 static int sweep_all(struct sweeping *w, struct err *e)
@@ -211,7 +256,7 @@ static int sweep_all(struct sweeping *w, struct err *e)
 	if (sweep_classify(w, e) < 0)
 		return -1;
 	sweep_base_states(w);
-	put_in_order(w);
+	put_in_order(w, 0);
 	if (sweep_resume(w, e) < 0)
 		return -1;
 	w->began = clock_now();
@@ -220,8 +265,8 @@ static int sweep_all(struct sweeping *w, struct err *e)
 	if (sweep_write(w, e) < 0 || sweep_start_knockouts(w, e) < 0 || drill_branches(w, e) < 0 ||
 	    drill_reruns(w, e) < 0)
 		return -1;
-	if (retry_late(w, e) < 0 || sweep_publish(w, e) < 0 || confirm(w, e) < 0 ||
-	    sweep_publish(w, e) < 0)
+	if (retry_late(w, e) < 0 || drill_pairs(w, e) < 0 || sweep_publish(w, e) < 0 ||
+	    confirm(w, e) < 0 || shrink_pairs(w, e) < 0 || sweep_publish(w, e) < 0)
 		return -1;
 	return sweep_write(w, e);
 }
@@ -278,6 +323,10 @@ static int set_up(struct sweeping *w, struct err *e)
 	if (sweep_strike_parse(&w->strike, w->ask.strike, s->plan, e) < 0 ||
 	    sweep_strike_fits(&w->strike, w->ask.points, e) < 0)
 		return -1;
+	if (w->ask.pairs && strcmp(w->ask.in, "rollback") == 0)
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
+			      "--pairs: the first strike of a pair is in the patch; take --in patch or "
+			      "both");
 	if (host_require(needs, s->state_dir, e) < 0)
 		return -1;
 	if (session_own(s, e) < 0 ||

@@ -91,6 +91,13 @@ static void tell_unstable(struct sweeping *w)
 			n, w->list.count);
 }
 
+size_t sweep_merge(struct sweeping *w, struct point_list *l)
+{
+	bool merge = !w->ask.no_reduce &&
+		     (w->strike.leaves == LEAVES_WRITTEN || w->strike.leaves == LEAVES_BOOTED);
+	return point_classes(l, merge, goes_on, w);
+}
+
 int sweep_classify(struct sweeping *w, struct err *e)
 {
 	GUARD(mem) char *a = mem_printf("%s/control-a", w->s.dir);
@@ -102,18 +109,17 @@ int sweep_classify(struct sweeping *w, struct err *e)
 			      "a sweep of no points: the %s makes no %s that count; try another "
 			      "--points or --in",
 			      w->ask.in, w->ask.points);
-	bool merge = !w->ask.no_reduce &&
-		     (w->strike.leaves == LEAVES_WRITTEN || w->strike.leaves == LEAVES_BOOTED);
-	w->class_count = point_classes(&w->list, merge, goes_on, w);
+	w->class_count = sweep_merge(w, &w->list);
 	w->classes = mem_array(w->class_count, sizeof(*w->classes));
 	for (size_t i = w->list.count; i > 0; i--) {
 		struct swept *c = &w->classes[w->list.items[i - 1].cls];
 		c->first = i - 1;
 		c->points++;
 	}
+	w->singles = w->class_count;
 	for (size_t i = 0; i < w->class_count; i++) {
 		struct swept *c = &w->classes[i];
-		c->item = c->again = -1;
+		c->item = c->again = c->second = -1;
 		c->why = why_rerun(w, &w->list.items[c->first]);
 		c->how = c->why != NULL ? SWEEP_RERUN : SWEEP_BRANCH;
 		if (c->why == NULL)
@@ -124,22 +130,54 @@ int sweep_classify(struct sweeping *w, struct err *e)
 	return 0;
 }
 
-const struct fault_plan *sweep_fault(struct sweeping *w, size_t cls, bool again, struct err *e)
+char *sweep_name(const struct sweeping *w, size_t cls, enum sweep_try t, char sep)
+{
+	static const char *const tries[TRY_COUNT] = { "", "again", "second" };
+	const struct point *p = &w->list.items[w->classes[cls].first];
+	char behind[2] = { t != TRY_CLASS ? sep : '\0', '\0' };
+	if (p->after == POINT_ALONE)
+		return mem_printf("%s%c%c%05zu%s%s", w->strike.word, sep, p->in_rollback ? 'r' : 'p',
+				  w->classes[cls].first + 1, behind, tries[t]);
+	return mem_printf("%s%cp%05zu%cr%05zu%s%s", w->strike.word, sep,
+			  w->classes[p->after].first + 1, sep, p->nth, behind, tries[t]);
+}
+
+static struct strike_place place_of(const struct point *p)
+{
+	return (struct strike_place){ p->in_rollback, p->step, p->key };
+}
+
+const struct fault_plan *sweep_fault(struct sweeping *w, size_t cls, enum sweep_try t,
+				     struct err *e)
 {
 	struct swept *c = &w->classes[cls];
 	const struct point *p = &w->list.items[c->first];
 	const struct fault_plan *f = NULL;
 	GUARD_BUF struct buf text = { 0 };
-	GUARD(mem)
-	char *name = mem_printf("%s %c%05zu%s", w->strike.word, p->in_rollback ? 'r' : 'p',
-				c->first + 1, again ? " again" : "");
-	const struct strike_place at = { p->in_rollback, p->step, p->key };
-	if (!again && c->fault != NULL)
+	GUARD(mem) char *name = sweep_name(w, cls, t, ' ');
+	const struct strike_place at = place_of(p);
+	if (t == TRY_CLASS && c->fault != NULL)
 		return c->fault;
-	sweep_strike_fault(&w->strike, name, &at, &text);
+	if (p->after != POINT_ALONE && t != TRY_SECOND) {
+		const struct strike_place first =
+			place_of(&w->list.items[w->classes[p->after].first]);
+		sweep_strike_pair(&w->strike, name, &first, &at, &text);
+	} else {
+		sweep_strike_fault(&w->strike, name, &at, &text);
+	}
 	if (plan_add_fault(run_doc(w->s.run), name, buf_str(&text), catalog_get(), &f, e) < 0)
 		return NULL;
-	if (!again)
+	if (t == TRY_CLASS)
 		c->fault = f;
 	return f;
+}
+
+/* See retry_late(): what it says of time counts. */
+int sweep_item(const struct sweeping *w, size_t cls)
+{
+	const struct swept *c = &w->classes[cls];
+	const struct run_view *v = run_view(w->s.run);
+	const bool late = c->item >= 0 && c->again >= 0 &&
+			  v->items[c->item].verdict.outcome == OUTCOME_LATE;
+	return late ? c->again : c->item;
 }

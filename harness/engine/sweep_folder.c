@@ -29,9 +29,9 @@ void sweep_ask_json(const struct sweep_ask *a, struct buf *out)
 	put_member(out, "points", a->points);
 	buf_putc(out, ',');
 	put_member(out, "in", a->in);
-	buf_printf(out, ",\"reduce\":%s,\"branch\":%s,\"shard\":[%u,%u]}",
-		   a->no_reduce ? "false" : "true", a->no_branch ? "false" : "true", a->shard.index,
-		   a->shard.total);
+	buf_printf(out, ",\"reduce\":%s,\"branch\":%s,\"pairs\":%s,\"shard\":[%u,%u]}",
+		   a->no_reduce ? "false" : "true", a->no_branch ? "false" : "true",
+		   a->pairs ? "true" : "false", a->shard.index, a->shard.total);
 }
 
 static size_t drilled(const struct sweeping *w)
@@ -93,6 +93,8 @@ static struct sweep_point *points_of(struct arena *a, const struct point_list *l
 			.in_rollback = l->items[i].in_rollback,
 			.unstable = l->items[i].unstable,
 			.cls = l->items[i].cls,
+			.pair = l->items[i].after != POINT_ALONE,
+			.after = l->items[i].after != POINT_ALONE ? l->items[i].after : 0,
 		};
 	return ret;
 }
@@ -106,9 +108,9 @@ int sweep_publish(struct sweeping *w, struct err *e)
 	struct sweep_class *classes = arena_alloc(a, (w->class_count + 1) * sizeof(*classes));
 	for (size_t i = 0; i < w->class_count; i++) {
 		const struct swept *c = &w->classes[i];
-		const bool late = c->item >= 0 && c->again >= 0 &&
-				  v->items[c->item].verdict.outcome == OUTCOME_LATE;
-		const int item = late ? c->again : c->item; /* see retry_late() */
+		if (sweep_pairs_shrink(w, i, NULL, e) < 0)
+			return -1;
+		const int item = sweep_item(w, i);
 		classes[i] = (struct sweep_class){
 			.first = c->first,
 			.points = c->points,
@@ -118,6 +120,8 @@ int sweep_publish(struct sweeping *w, struct err *e)
 			.verdict = item >= 0 ? &v->items[item].verdict : NULL,
 			.confirmed =
 				c->again >= 0 ? v->items[c->again].verdict.outcome : OUTCOME_COUNT,
+			.second = c->alone,
+			.second_label = c->second >= 0 ? v->items[c->second].label : NULL,
 		};
 	}
 	const char **notes = arena_alloc(a, (w->note_count + 1) * sizeof(*notes));
@@ -131,6 +135,8 @@ int sweep_publish(struct sweeping *w, struct err *e)
 		.point_count = w->list.count,
 		.classes = classes,
 		.class_count = w->class_count,
+		.pairs = w->ask.pairs,
+		.spoilt = w->spoilt,
 		.reduced = w->class_count < w->list.count || !w->ask.no_reduce,
 		.complete = complete(w),
 		.cut = copy(a, w->cut),
@@ -144,6 +150,5 @@ int sweep_publish(struct sweeping *w, struct err *e)
 		s->cut = arena_printf(a, "shard %u of %u", w->ask.shard.index, w->ask.shard.total);
 	sweep_group_all(a, s);
 	run_set_sweep(run, s);
-	(void)e;
 	return 0;
 }

@@ -15,7 +15,7 @@ struct sweep_job {
 	struct sweep_job *next;
 	struct sweeping *sweeping;
 	size_t cls;
-	bool again;
+	enum sweep_try try;
 	struct one_drill drill;
 	struct branch_spec branch;
 	struct branch_copy copy; /* a branch's */
@@ -55,12 +55,12 @@ static int start(struct sweeping *w, struct sweep_job *j, struct err *e)
 	return 0;
 }
 
-static struct sweep_job *job_new(struct sweeping *w, size_t cls, bool again)
+static struct sweep_job *job_new(struct sweeping *w, size_t cls, enum sweep_try t)
 {
 	struct sweep_job *j = mem_alloc(sizeof(*j));
 	j->sweeping = w;
 	j->cls = cls;
-	j->again = again;
+	j->try = t;
 	return j;
 }
 
@@ -75,13 +75,25 @@ static int make_knockout_dir(struct sweeping *w, struct sweep_job *j, struct err
 	return 0;
 }
 
+/* Pairs are made of the rollback behind a strike. */
+static void record_behind(struct sweeping *w, struct sweep_job *j)
+{
+	const struct point *p = &w->list.items[w->classes[j->cls].first];
+	if (!w->ask.pairs || p->in_rollback)
+		return;
+	w->behind = sweep_record(w);
+	w->behind.in_patch = false;
+	w->behind.in_rollback = true;
+	j->drill.spec.record = &w->behind;
+}
+
 int sweep_start_branch(struct sweeping *w, size_t cls, const struct branch_copy *copy,
 		       struct err *e)
 {
-	const struct fault_plan *f = sweep_fault(w, cls, false, e);
+	const struct fault_plan *f = sweep_fault(w, cls, TRY_CLASS, e);
 	if (f == NULL)
 		return -1;
-	struct sweep_job *j = job_new(w, cls, false);
+	struct sweep_job *j = job_new(w, cls, TRY_CLASS);
 	j->copy = *copy;
 	if (one_drill_make(&j->drill, &w->s, (struct drill_id){ ROLE_DRILL, f, 0 }, e) < 0) {
 		job_free(j);
@@ -105,26 +117,29 @@ int sweep_start_branch(struct sweeping *w, size_t cls, const struct branch_copy 
 		return -1;
 	}
 	j->drill.spec.branch = &j->branch;
+	record_behind(w, j);
 	return start(w, j, e);
 }
 
-static int start_whole(struct sweeping *w, size_t cls, bool again, struct drill_id id,
+static int start_whole(struct sweeping *w, size_t cls, enum sweep_try t, struct drill_id id,
 		       struct err *e)
 {
-	struct sweep_job *j = job_new(w, cls, again);
+	struct sweep_job *j = job_new(w, cls, t);
 	if (one_drill_make(&j->drill, &w->s, id, e) < 0) {
 		job_free(j);
 		return -1;
 	}
+	if (t == TRY_CLASS && id.role == ROLE_DRILL)
+		record_behind(w, j);
 	return start(w, j, e);
 }
 
-int sweep_start_rerun(struct sweeping *w, size_t cls, bool again, struct err *e)
+int sweep_start_rerun(struct sweeping *w, size_t cls, enum sweep_try t, struct err *e)
 {
-	const struct fault_plan *f = sweep_fault(w, cls, again, e);
+	const struct fault_plan *f = sweep_fault(w, cls, t, e);
 	if (f == NULL)
 		return -1;
-	return start_whole(w, cls, again, (struct drill_id){ ROLE_DRILL, f, 0 }, e);
+	return start_whole(w, cls, t, (struct drill_id){ ROLE_DRILL, f, 0 }, e);
 }
 
 static bool has_journal(const char *dir)
@@ -147,6 +162,12 @@ static int add_branch(struct sweeping *w, struct sweep_job *j, struct err *e)
 	return io_remove_tree(AT_FDCWD, j->copy.dir, e);
 }
 
+static int *slot_of(struct swept *c, enum sweep_try t)
+{
+	int *const slots[TRY_COUNT] = { &c->item, &c->again, &c->second };
+	return slots[t];
+}
+
 static int add_whole(struct sweeping *w, struct sweep_job *j, struct err *e)
 {
 	struct swept *c = &w->classes[j->cls];
@@ -157,10 +178,10 @@ static int add_whole(struct sweeping *w, struct sweep_job *j, struct err *e)
 	c->busy = false;
 	if (id->role == ROLE_KNOCKOUT)
 		return 0;
-	*(j->again ? &c->again : &c->item) = item;
+	*slot_of(c, j->try) = item;
 	if (*w->s.interrupted != 0 || !one_drill_needs_knockout(&w->s, item))
 		return 0;
-	return start_whole(w, j->cls, j->again, (struct drill_id){ ROLE_KNOCKOUT, id->fault, 0 },
+	return start_whole(w, j->cls, j->try, (struct drill_id){ ROLE_KNOCKOUT, id->fault, 0 },
 			   e);
 }
 
@@ -174,7 +195,7 @@ static int add_whole_or_none(struct sweeping *w, struct sweep_job *j, struct err
 		return -1;
 	if (whole)
 		return j->drill.spec.branch != NULL ? add_branch(w, j, e) : add_whole(w, j, e);
-	*(j->again ? &c->again : &c->item) = -1;
+	*slot_of(c, j->try) = -1;
 	c->busy = false;
 	return 0;
 }
@@ -187,7 +208,7 @@ int sweep_start_knockouts(struct sweeping *w, struct err *e)
 		if (c->item < 0 || run_has_knockout(w->s.run, c->item) ||
 		    !one_drill_needs_knockout(&w->s, c->item))
 			continue;
-		if (start_whole(w, i, false, (struct drill_id){ ROLE_KNOCKOUT, c->fault, 0 }, e) <
+		if (start_whole(w, i, TRY_CLASS, (struct drill_id){ ROLE_KNOCKOUT, c->fault, 0 }, e) <
 		    0)
 			return -1;
 	}

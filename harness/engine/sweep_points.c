@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/base/guard.h"
 #include "harness/engine/recorder.h"
@@ -24,6 +25,7 @@ static int read_line(struct arena *arena, const char *path, const char *line, st
 		.step_index = (size_t)json_get_int(v, "index", 0),
 		.in_rollback = strcmp(json_get_string(v, "section", ""), "rollback") == 0,
 		.live = (size_t)json_get_int(v, "live", 0),
+		.after = POINT_ALONE,
 	};
 	const char *outside = json_get_string(v, "outside", NULL);
 	ret->outside = outside != NULL ? arena_strdup(arena, outside) : NULL;
@@ -125,6 +127,27 @@ int point_list_unknown(const struct point_list *list, const char *dir, size_t *r
 	}
 	arena_destroy(arena);
 	return result;
+}
+
+int point_list_behind(struct point_list *l, struct arena *arena, const char *dir, size_t after,
+		      size_t max, struct err *e)
+{
+	struct point_list more;
+	GUARD(mem) char *path = mem_printf("%s/" POINTS_FILE, dir);
+	if (access(path, F_OK) < 0)
+		return 0;
+	if (read_file(arena, dir, &more, e) < 0)
+		return -1;
+	size_t n = more.count < max ? more.count : max;
+	if (n > 0)
+		l->items = mem_grow(l->items, l->count + n, sizeof(*l->items));
+	for (size_t i = 0; i < n; i++) {
+		more.items[i].after = after;
+		more.items[i].nth = i + 1;
+		l->items[l->count++] = more.items[i];
+	}
+	point_list_free(&more);
+	return 0;
 }
 
 /* What a strike between two steps meets depends on which steps these are. */

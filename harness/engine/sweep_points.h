@@ -23,7 +23,13 @@ struct point {
 		*outside; /* what the workflow has changed that is in no state (outside.h); NULL */
 	size_t live;      /* processes that would live on without the step */
 	size_t cls;
+	/* Of a pair: the class whose strike comes first, and the how-manieth point this is of the
+	 * rollback behind it, from 1. */
+	size_t after;
+	size_t nth;
 };
+
+#define POINT_ALONE ((size_t)-1) /* `after` of a point that is no pair's */
 
 struct point_list {
 	struct point *items; /* those of the first recording in its order, then those of the second
@@ -36,6 +42,10 @@ int point_list_read(struct point_list *ret, struct arena *arena, const char *dir
 		    const char *dir_b, struct err *e);
 /* Hashes of what DIR/points.jsonl lists and `list` does not: how many. */
 int point_list_unknown(const struct point_list *list, const char *dir, size_t *ret, struct err *e);
+/* Appends what DIR/points.jsonl lists, behind a strike of class `after`; nothing where there is no
+ * such file. At most `max` of them. */
+int point_list_behind(struct point_list *l, struct arena *arena, const char *dir, size_t after,
+		      size_t max, struct err *e);
 void point_list_free(struct point_list *l); /* NULL-safe */
 
 /* Numbers each point's class and returns how many there are. `merge`: points of one section with

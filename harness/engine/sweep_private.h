@@ -25,9 +25,14 @@ struct swept {
 	const struct fault_plan *fault;
 	int item;  /* of the run; -1: not drilled yet */
 	int again; /* the same strike from the start of the workflow; -1: not made */
+	int second; /* of a pair, its second strike alone; -1: not made */
+	enum sweep_second alone;
 	bool skip; /* another shard's */
 	bool busy; /* its drill runs, or waits to */
 };
+
+/* What a drill of a class tries. */
+enum sweep_try { TRY_CLASS, TRY_AGAIN, TRY_SECOND, TRY_COUNT };
 
 struct sweeping {
 	struct session s;
@@ -39,6 +44,10 @@ struct sweeping {
 	struct point_list list;
 	struct swept *classes;
 	size_t class_count;
+	size_t singles; /* the first so many classes; pairs come behind */
+	size_t spoilt;  /* singles without pairs behind them, for they fail alone */
+	bool pairs_told; /* that there are too many */
+	struct record_spec behind; /* what a drill records of its rollback, for pairs */
 	size_t *order; /* of the classes, as they are drilled */
 	unsigned jobs;
 	int64_t began, until; /* of the drills; CLOCK_MONOTONIC */
@@ -63,8 +72,23 @@ bool sweep_over(struct sweeping *w);
 
 /* sweep_classes.c: the points, their classes, and how each of these is drilled. */
 int sweep_classify(struct sweeping *w, struct err *e);
-/* The class's fault, made on first use. `again`: the one that confirms a finding. */
-const struct fault_plan *sweep_fault(struct sweeping *w, size_t cls, bool again, struct err *e);
+/* Numbers the classes of these points from 0; how many. */
+size_t sweep_merge(struct sweeping *w, struct point_list *l);
+/* The class's fault, made on first use. TRY_AGAIN: the one that confirms a finding. */
+const struct fault_plan *sweep_fault(struct sweeping *w, size_t cls, enum sweep_try t,
+				     struct err *e);
+/* How that fault is called, its words apart by `sep`: '-' gives its slug. */
+char *sweep_name(const struct sweeping *w, size_t cls, enum sweep_try t, char sep);
+/* The item that the class is judged by; -1: not drilled. */
+int sweep_item(const struct sweeping *w, size_t cls);
+
+/* sweep_pairs.c: a strike in the patch, then one in the rollback that follows. */
+/* Lists them behind all classes drilled so far that pass; nothing unless asked for. */
+int sweep_pairs_list(struct sweeping *w, struct err *e);
+/* Of a failing pair: does its second strike alone fail as well? `drill` (may be NULL) makes that drill where
+ * no class has. */
+int sweep_pairs_shrink(struct sweeping *w, size_t cls,
+		       int (*drill)(struct sweeping *w, size_t cls, struct err *e), struct err *e);
 
 /* sweep_states.c */
 void sweep_base_states(struct sweeping *w);
@@ -78,7 +102,7 @@ struct branch_copy {
 };
 int sweep_start_branch(struct sweeping *w, size_t cls, const struct branch_copy *copy,
 		       struct err *e);
-int sweep_start_rerun(struct sweeping *w, size_t cls, bool again, struct err *e);
+int sweep_start_rerun(struct sweeping *w, size_t cls, enum sweep_try t, struct err *e);
 /* The knock-outs that drills of an earlier part of this sweep still ask for. */
 int sweep_start_knockouts(struct sweeping *w, struct err *e);
 /* Takes in the jobs that have ended, and begins their knock-outs. */
@@ -99,6 +123,8 @@ int sweep_write(const struct sweeping *w, struct err *e);
 void sweep_ask_json(const struct sweep_ask *ask, struct buf *out);
 /* What an earlier part of this sweep has drilled. */
 int sweep_resume(struct sweeping *w, struct err *e);
+/* The drills of classes from `from` on that the run has. */
+void sweep_find_items(struct sweeping *w, size_t from);
 /* The values for reports, into the run. */
 int sweep_publish(struct sweeping *w, struct err *e);
 

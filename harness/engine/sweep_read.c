@@ -43,6 +43,7 @@ static void read_ask(struct arena *a, const struct json *v, struct sweep_ask *re
 		.in = text_of(a, v, "in"),
 		.no_reduce = !json_get_bool(v, "reduce", true),
 		.no_branch = !json_get_bool(v, "branch", true),
+		.pairs = json_get_bool(v, "pairs", false),
 	};
 	if (shard != NULL && json_next(shard) != NULL)
 		ret->shard = (struct sweep_shard){ (unsigned)json_number(shard),
@@ -74,24 +75,19 @@ static int find_item(const struct run_view *v, const char *slug)
 	return -1;
 }
 
-/* The drills that are there, by the names that their faults have. */
-static int find_items(struct sweeping *w, struct err *e)
+void sweep_find_items(struct sweeping *w, size_t from)
 {
 	const struct run_view *v = run_view(w->s.run);
-	for (size_t i = 0; i < w->class_count; i++) {
+	for (size_t i = from; i < w->class_count; i++) {
 		struct swept *c = &w->classes[i];
-		GUARD(mem)
-		char *slug =
-			mem_printf("%s-%c%05zu", w->strike.word,
-				   w->list.items[c->first].in_rollback ? 'r' : 'p', c->first + 1);
-		GUARD(mem) char *again = mem_printf("%s-again", slug);
-		c->item = find_item(v, slug);
-		c->again = find_item(v, again);
+		int *const slots[TRY_COUNT] = { &c->item, &c->again, &c->second };
+		for (int t = 0; t < TRY_COUNT; t++) {
+			GUARD(mem) char *slug = sweep_name(w, i, (enum sweep_try)t, '-');
+			*slots[t] = find_item(v, slug);
+		}
 		if (c->item >= 0)
 			c->fault = v->items[c->item].fault;
 	}
-	(void)e;
-	return 0;
 }
 
 static void read_ways(struct sweeping *w, const struct json *classes)
@@ -132,7 +128,9 @@ static int fill(struct sweeping *w, const struct json *v, struct err *e)
 	w->note_count = 0;
 	read_rest(w, v);
 	w->unknown = !json_get_bool(v, "complete", false);
-	return find_items(w, e) < 0 ? -1 : sweep_publish(w, e);
+	sweep_find_items(w, 0);
+	w->pairs_told = true;
+	return sweep_pairs_list(w, e) < 0 ? -1 : sweep_publish(w, e);
 }
 
 int sweep_folder_read(struct run *r, struct err *e)
@@ -172,7 +170,8 @@ int sweep_resume(struct sweeping *w, struct err *e)
 		return -1;
 	w->before = json_get_int(json_root(doc), "took", 0);
 	json_doc_free(doc);
-	return find_items(w, e);
+	sweep_find_items(w, 0);
+	return 0;
 }
 
 static bool sealed(const char *dir)

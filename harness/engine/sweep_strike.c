@@ -108,12 +108,10 @@ void sweep_strike_free(struct sweep_strike *s)
 	*s = (struct sweep_strike){ 0 };
 }
 
-void sweep_strike_fault(const struct sweep_strike *s, const char *name,
-			const struct strike_place *at, struct buf *out)
+/* Members of an object. */
+static void put_strike(const struct sweep_strike *s, const struct strike_place *at, struct buf *out)
 {
-	buf_puts(out, "{\"name\":");
-	buf_json(out, name);
-	buf_printf(out, ",\"inject\":%s,\"at\":{\"section\":\"%s\",\"step\":", s->inject,
+	buf_printf(out, "\"inject\":%s,\"at\":{\"section\":\"%s\",\"step\":", s->inject,
 		   at->in_rollback ? "rollback" : "patch");
 	buf_json(out, at->step);
 	if (strcmp(at->key, POINT_STEP_STARTS) == 0) {
@@ -125,10 +123,31 @@ void sweep_strike_fault(const struct sweep_strike *s, const char *name,
 		buf_json(out, at->key);
 		buf_puts(out, "}");
 	}
-	buf_printf(out, "}%s%s}", s->extra, at->in_rollback ? ",\"again\":true" : "");
+	buf_printf(out, "}%s%s", s->extra, at->in_rollback ? ",\"again\":true" : "");
 	/* A node that dies inside the rollback has to be up for its second try. */
-	if (at->in_rollback && s->leaves >= LEAVES_BOOTED) {
-		out->len--;
-		buf_puts(out, ",\"until\":\"step_end\"}");
-	}
+	if (at->in_rollback && s->leaves >= LEAVES_BOOTED)
+		buf_puts(out, ",\"until\":\"step_end\"");
+}
+
+void sweep_strike_fault(const struct sweep_strike *s, const char *name,
+			const struct strike_place *at, struct buf *out)
+{
+	buf_puts(out, "{\"name\":");
+	buf_json(out, name);
+	buf_putc(out, ',');
+	put_strike(s, at, out);
+	buf_putc(out, '}');
+}
+
+void sweep_strike_pair(const struct sweep_strike *s, const char *name,
+		       const struct strike_place *first, const struct strike_place *second,
+		       struct buf *out)
+{
+	buf_puts(out, "{\"name\":");
+	buf_json(out, name);
+	buf_puts(out, ",\"all\":[{");
+	put_strike(s, first, out);
+	buf_puts(out, "},{");
+	put_strike(s, second, out);
+	buf_puts(out, "}]}");
 }

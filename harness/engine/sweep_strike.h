@@ -44,4 +44,9 @@ struct strike_place {
 void sweep_strike_fault(const struct sweep_strike *s, const char *name,
 			const struct strike_place *at, struct buf *out);
 
+/* Both in one drill, in this order. */
+void sweep_strike_pair(const struct sweep_strike *s, const char *name,
+		       const struct strike_place *first, const struct strike_place *second,
+		       struct buf *out);
+
 #endif

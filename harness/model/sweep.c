@@ -25,8 +25,12 @@ static_assert(sizeof(sweep_how_names) / sizeof(sweep_how_names[0]) == SWEEP_HOW_
 void sweep_count(const struct sweep *s, struct sweep_counts *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	for (size_t i = 0; i < s->point_count; i++)
-		ret->unstable += s->points[i].unstable;
+	for (size_t i = 0; i < s->point_count; i++) {
+		const struct sweep_point *p = &s->points[i];
+		ret->unstable += p->unstable;
+		ret->pairs += p->pair;
+		ret->pairs_drilled += p->pair && s->classes[p->cls].verdict != NULL;
+	}
 	for (size_t i = 0; i < s->class_count; i++) {
 		const struct sweep_class *c = &s->classes[i];
 		if (c->verdict == NULL)

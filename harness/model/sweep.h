@@ -35,7 +35,12 @@ struct sweep_point {
 	bool in_rollback;
 	bool unstable; /* not at this place in the second recording */
 	size_t cls;    /* index of its class */
+	bool pair;     /* it is struck behind another strike: */
+	size_t after;  /* index of the class whose strike came first, in the patch */
 };
+
+/* Of a pair that fails: what its second strike gives alone. The first alone passes. */
+enum sweep_second { SECOND_UNTRIED, SECOND_PASSES, SECOND_FAILS };
 
 struct sweep_class {
 	size_t first;  /* index of its first point */
@@ -47,6 +52,8 @@ struct sweep_class {
 	/* Outcome of the same strike made again from the start of the workflow, to confirm a
 	 * finding of a branch; OUTCOME_COUNT: not done. */
 	enum outcome confirmed;
+	enum sweep_second second; /* of a pair */
+	const char *second_label; /* folder of that drill, where it was made for this; NULL */
 };
 
 /* What is left behind, over a group: an entry, and at how much of the group it is. */
@@ -80,6 +87,8 @@ struct sweep {
 	size_t class_count;
 	const struct sweep_group *groups; /* worst first, then by first point */
 	size_t group_count;
+	bool pairs;    /* pairs were asked for */
+	size_t spoilt; /* classes behind which none were made, for they fail alone */
 	bool reduced;    /* false: --no-reduce, every point is a class of its own */
 	bool complete;   /* every class is drilled, and a strike behind the last point struck
 			    nothing */
@@ -127,6 +136,7 @@ struct sweep_counts {
 	size_t passed_points[OUTCOME_COUNT], passed_classes[OUTCOME_COUNT];
 	size_t points_of[OUTCOME_COUNT]; /* passed or not */
 	size_t unstable;                 /* points, drilled or not */
+	size_t pairs, pairs_drilled;     /* of the points */
 };
 void sweep_count(const struct sweep *s, struct sweep_counts *ret);
 
