@@ -151,7 +151,7 @@ drill-tests: $(DRILL_BIN) image-cache ## tests of the whole program (root); SUIT
 	BACKOUT_BIN=$(abspath $(BIN)) $(DRILL_BIN) $(SUITE)
 
 .PHONY: nightly
-nightly: ## every scenario's run, those of wrong plans too, half an hour or so (root)
+nightly: ## every scenario's run, those of wrong plans too, and their sweeps: an hour or so (root)
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@BACKOUT_BIN=$(abspath $(BIN)) tests/nightly.sh $(SCENARIOS)

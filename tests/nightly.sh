@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # nightly.sh [SCENARIO-FOLDER...]: run every scenario with its own plan, and those plans that are
-# known to be wrong, and see that each ends with the exit code that it should. A scenario that
+# known to be wrong, then sweep them, and see that each ends with the exit code that it should, and a
+# sweep with so many things wrong at least. A scenario that
 # cannot be prepared here (apt offers one version only) is skipped, and said so; BACKOUT_MUST_RUN=1
-# turns that into a failure. Reports stay in BACKOUT_RUNS. Needs root; takes some quarter of an hour.
+# turns that into a failure. Reports stay in BACKOUT_RUNS. Needs root; takes an hour or so.
+# NIGHTLY_ONLY=runs or =sweeps does one half.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 : "${BACKOUT_BIN:=build/backout}" "${BACKOUT_RUNS:=runs}"
@@ -27,6 +29,54 @@ scenarios/sqlite-migration/wrong.json migrate-down 1
 scenarios/git-push/wrong.json back-out 1
 scenarios/ostree/wrong.json back-out 1'
 
+# scenario file, plan, exit code, groups at least, options
+sweeps='
+scenarios/hello/scenario.json - 1 1
+scenarios/dpkg-upgrade/scenario.json snapshot 0 0
+scenarios/dpkg-upgrade/scenario.json snapshot 0 0 --strike=crash
+scenarios/dpkg-upgrade/scenario.json forward-then-back 0 0
+scenarios/dpkg-upgrade/scenario.json reinstall-old 1 3
+scenarios/dpkg-upgrade/scenario.json configure-then-downgrade 1 1
+scenarios/dpkg-dozen/scenario.json snapshot 0 0 --budget=10m
+scenarios/openssl-upgrade/scenario.json - 0 0 --points=programs --budget=5m
+scenarios/nginx-upgrade/scenario.json - 1 1 --points=programs --budget=5m
+scenarios/postgresql-15-upgrade/scenario.json - 0 0 --points=programs --budget=10m
+scenarios/config-push/scenario.json - 0 0
+scenarios/config-push/scenario.json - 0 0 --strike=crash
+scenarios/config-push/wrong.json - 1 1
+scenarios/symlink-switch/scenario.json - 0 0
+scenarios/symlink-switch/scenario.json - 0 0 --strike=crash
+scenarios/symlink-switch/wrong.json - 1 1
+scenarios/symlink-switch/wrong-litter.json - 1 1
+scenarios/tar-deploy/scenario.json - 0 0
+scenarios/tar-deploy/scenario.json - 0 0 --strike=crash
+scenarios/tar-deploy/wrong.json - 1 1
+scenarios/sqlite-migration/scenario.json - 0 0
+scenarios/sqlite-migration/scenario.json - 0 0 --strike=crash
+scenarios/sqlite-migration/wrong.json - 1 1
+scenarios/git-push/scenario.json - 0 0
+scenarios/git-push/scenario.json - 0 0 --strike=crash
+scenarios/git-push/wrong.json - 1 1
+scenarios/ostree/scenario.json - 0 0
+scenarios/ostree/scenario.json - 0 0 --strike=crash
+scenarios/ostree/wrong.json - 1 1
+scenarios/sed-config/scenario.json - 0 0 --strike=power
+scenarios/sed-config/wrong.json - 1 1 --strike=power'
+
+sweep() { # file, plan, exit code, groups, options
+	file=$1 plan=$2 want=$3 groups=$4 begin=$(date +%s) code=0
+	shift 4
+	[ "$plan" = - ] && plan=
+	"$BACKOUT_BIN" sweep "$file" ${plan:+--rollback "$plan"} "$@" --quiet --json >"$out" 2>"$out.err" || code=$?
+	found=$(jq '.sweep.groups | length' "$out" 2>/dev/null)
+	if [ "$code" -eq "$want" ] && [ "${found:-0}" -ge "$groups" ]; then passed=$((passed + 1)) said=ok
+	else failed=$((failed + 1)) said=FAILED; fi
+	printf '%-6s sweep %s%s%s: exit %d, %s in %d s\n' "$said" "$file" "${plan:+, plan $plan}" "${1:+ $*}" "$code" \
+		"$(jq -r '.sweep | "\(.points | length) points, \(.classes | length) classes, \(.groups | length) groups"' "$out" 2>/dev/null)" \
+		$(($(date +%s) - begin))
+	[ "$said" = ok ] || { jq -c '.sweep.groups[] | [.outcome, .what, .points]' "$out" 2>/dev/null; tail -n 5 "$out.err"; }
+}
+
 run() { # file, plan ("": its own), exit code
 	begin=$(date +%s) code=0
 	"$BACKOUT_BIN" run "$1" ${2:+--rollback "$2"} --quiet >"$out" 2>"$out.err" || code=$?
@@ -47,11 +97,20 @@ for folder; do
 	69) skipped=$((skipped + 1)) && printf 'skipped %s:\n' "$folder" && cat "$out" && continue ;;
 	*) failed=$((failed + 1)) && printf 'FAILED %s: prepare.sh: exit %d\n' "$folder" "$code" && cat "$out" && continue ;;
 	esac
+	if [ "${NIGHTLY_ONLY:-}" != sweeps ]; then
 	run "$folder/scenario.json" "" 0
 	while read -r file plan code; do
 		case $file in "$folder"/*) run "$file" "$plan" "$code" </dev/null ;; esac
 	done <<-END
 		$wrong
+	END
+	fi
+	[ "${NIGHTLY_ONLY:-}" != runs ] || continue
+	while read -r file plan code groups options; do
+		# shellcheck disable=SC2086 # options are words
+		case $file in "$folder"/*) sweep "$file" "$plan" "$code" "$groups" $options </dev/null ;; esac
+	done <<-END
+		$sweeps
 	END
 done
 printf 'nightly: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

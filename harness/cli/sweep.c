@@ -50,7 +50,7 @@ struct words {
 
 static int check(struct sweep_options *o, const struct words *t, struct err *e)
 {
-	static const char *const points[] = { "calls", "programs", "steps", NULL };
+	static const char *const points[] = { "calls", "programs", "steps", "lines", NULL };
 	static const char *const in[] = { "patch", "rollback", "both", NULL };
 	struct err sub = { 0 };
 	if (one_of("points", o->ask.points, points, e) < 0 || one_of("in", o->ask.in, in, e) < 0)
@@ -104,7 +104,7 @@ static int sweep_run(int argc, char **argv)
 		  "kill (default), crash, power, errno:E, delay:D, or a fault of the scenario" },
 		{ "points", OPTION_TEXT, &o.ask.points, "KIND",
 		  "calls (default): every call that changes state, and program starts; programs; "
-		  "steps" },
+		  "steps; lines that it prints" },
 		{ "in", OPTION_TEXT, &o.ask.in, "WHERE", "patch (default), rollback, both" },
 		{ "pairs", OPTION_FLAG, &o.ask.pairs, NULL,
 		  "then also strike the rollback that follows a strike in the patch" },

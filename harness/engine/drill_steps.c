@@ -138,6 +138,13 @@ static int wait_for(struct drill *d, const struct step_plan *step, struct step_e
 	return got < 0 ? -1 : 0;
 }
 
+static void on_line(void *arg, const char *text)
+{
+	const struct drill *d = arg;
+	strike_line(d->strike, text);
+	recorder_line(d->recorder, text);
+}
+
 /* 0 with *end and `why` filled in; -1: stopped, or our own trouble. */
 static int run_step(struct drill *d, bool in_rollback, size_t index, struct step_end *end,
 		    char *why, struct err *e)
@@ -152,12 +159,12 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 	if (strike_enter(d->strike, in_rollback, (int)index, e) < 0 ||
 	    recorder_enter(d->recorder, in_rollback, index, e) < 0)
 		return -1;
-	output_lines(end->out, strike_line, d->strike);
+	output_lines(end->out, on_line, d);
 
 	/* A step has one filter; nothing strikes where a recorder looks on. */
 	const bool recorded = recorder_records(d->recorder, in_rollback);
-	const struct filter *filter = recorded ? recorder_filter(d->recorder)
-					       : strike_filter(d->strike);
+	const struct filter *filter =
+		recorded ? recorder_filter(d->recorder) : strike_filter(d->strike);
 	struct proc *proc = NULL;
 	struct err start = { 0 };
 	int result = 0;

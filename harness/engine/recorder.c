@@ -34,6 +34,7 @@ struct recorder {
 	bool in_rollback;
 	size_t step;
 	bool entered; /* that step */
+	size_t lines; /* that it has printed */
 	FILE *out;
 	size_t count;
 	int64_t held;
@@ -305,6 +306,7 @@ int recorder_enter(struct recorder *r, bool in_rollback, size_t index, struct er
 	struct point_watch **w = &r->watches[at - d->nodes];
 	r->in_rollback = in_rollback;
 	r->step = index;
+	r->lines = 0;
 	r->entered = true;
 	if (r->spec->steps && record(r, POINT_STEP_STARTS, POINT_STEP_STARTS, e) < 0)
 		return -1;
@@ -340,6 +342,16 @@ int recorder_leave(struct recorder *r, struct err *e)
 		return -1;
 	}
 	return r->spec->steps ? record(r, POINT_STEP_ENDS, POINT_STEP_ENDS, e) : 0;
+}
+
+void recorder_line(struct recorder *r, const char *text)
+{
+	char key[64];
+	if (r == NULL || !r->entered || !r->spec->lines || err_is_set(&r->trouble))
+		return;
+	(void)snprintf(key, sizeof(key), POINT_LINE "%zu", ++r->lines);
+	if (record(r, key, text, &r->trouble) < 0)
+		loop_stop(r->drill->loop, r->trouble.why);
 }
 
 int64_t recorder_held(const struct recorder *r)

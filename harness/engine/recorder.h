@@ -21,6 +21,8 @@
 /* The keys of a step's edges. */
 #define POINT_STEP_STARTS "step starts"
 #define POINT_STEP_ENDS   "step ends"
+/* Behind it the how-manieth line of the step. */
+#define POINT_LINE "line "
 
 struct drill;
 struct recorder;
@@ -29,6 +31,7 @@ struct recorder;
 struct record_spec {
 	unsigned kinds; /* enum point_kinds */
 	bool steps;     /* the start and the end of each step are points */
+	bool lines;     /* what it prints, line by line; it runs on meanwhile */
 	bool in_patch, in_rollback;
 	int offer_fd; /* points are offered there; -1: none are */
 	/* Offers only points whose key is among these hashes (point_hash()), sorted; NULL: each
@@ -49,6 +52,8 @@ int recorder_enter(struct recorder *r, bool in_rollback, size_t index, struct er
 const struct filter *recorder_filter(struct recorder *r);
 int recorder_started(struct recorder *r, struct proc *step, struct err *e);
 int recorder_leave(struct recorder *r, struct err *e);
+/* The step has printed a line. */
+void recorder_line(struct recorder *r, const char *text);
 /* How long the workflow has been held for copies, ns: a step's time does not count it. */
 int64_t recorder_held(const struct recorder *r);
 /* The drill's workflow is over: closes the list and journals it. */

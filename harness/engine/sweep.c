@@ -71,13 +71,15 @@ struct record_spec sweep_record(const struct sweeping *w)
 {
 	const char *points = w->ask.points;
 	bool calls = strcmp(points, "calls") == 0, edges = strcmp(points, "steps") == 0;
+	bool lines = strcmp(points, "lines") == 0;
 	/* A strike that answers a call has nothing to answer where a program starts. */
 	unsigned with_calls = w->strike.needs_call ? POINTS_CALLS : POINTS_CALLS | POINTS_PROGRAMS;
 	return (struct record_spec){
-		.kinds = edges   ? 0U
-			 : calls ? with_calls
-				 : POINTS_PROGRAMS,
+		.kinds = edges || lines ? 0U
+			 : calls        ? with_calls
+					: POINTS_PROGRAMS,
 		.steps = edges,
+		.lines = lines,
 		.in_patch = strcmp(w->ask.in, "rollback") != 0,
 		.in_rollback = strcmp(w->ask.in, "patch") != 0,
 		.offer_fd = -1,
@@ -324,9 +326,10 @@ static int set_up(struct sweeping *w, struct err *e)
 	    sweep_strike_fits(&w->strike, w->ask.points, e) < 0)
 		return -1;
 	if (w->ask.pairs && strcmp(w->ask.in, "rollback") == 0)
-		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
-			      "--pairs: the first strike of a pair is in the patch; take --in patch or "
-			      "both");
+		return ERR_AS(
+			e, EXIT_USAGE_ERROR, 0,
+			"--pairs: the first strike of a pair is in the patch; take --in patch or "
+			"both");
 	if (host_require(needs, s->state_dir, e) < 0)
 		return -1;
 	if (session_own(s, e) < 0 ||

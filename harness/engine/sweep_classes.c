@@ -43,11 +43,6 @@ static const struct {
 	{ LEAVES_DURABLE, "what was durable shows only where the power is really cut" },
 };
 
-static bool is_edge(const struct point *p)
-{
-	return strcmp(p->key, POINT_STEP_STARTS) == 0 || strcmp(p->key, POINT_STEP_ENDS) == 0;
-}
-
 /* NULL: a kept state can stand for this point. */
 static const char *why_rerun(struct sweeping *w, const struct point *p)
 {
@@ -60,8 +55,8 @@ static const char *why_rerun(struct sweeping *w, const struct point *p)
 		return "unstable: only its own trigger finds it";
 	if (p->outside != NULL)
 		return p->outside;
-	if (is_edge(p))
-		return "no process is struck between steps";
+	if (point_is_loose(p))
+		return "no process is held at it";
 	if (goes_on(w, p))
 		return "the workflow goes on behind a step that failed";
 	for (size_t i = 0; i < w->s.plan->node_count; i++)
@@ -136,8 +131,9 @@ char *sweep_name(const struct sweeping *w, size_t cls, enum sweep_try t, char se
 	const struct point *p = &w->list.items[w->classes[cls].first];
 	char behind[2] = { t != TRY_CLASS ? sep : '\0', '\0' };
 	if (p->after == POINT_ALONE)
-		return mem_printf("%s%c%c%05zu%s%s", w->strike.word, sep, p->in_rollback ? 'r' : 'p',
-				  w->classes[cls].first + 1, behind, tries[t]);
+		return mem_printf("%s%c%c%05zu%s%s", w->strike.word, sep,
+				  p->in_rollback ? 'r' : 'p', w->classes[cls].first + 1, behind,
+				  tries[t]);
 	return mem_printf("%s%cp%05zu%cr%05zu%s%s", w->strike.word, sep,
 			  w->classes[p->after].first + 1, sep, p->nth, behind, tries[t]);
 }
@@ -177,7 +173,7 @@ int sweep_item(const struct sweeping *w, size_t cls)
 {
 	const struct swept *c = &w->classes[cls];
 	const struct run_view *v = run_view(w->s.run);
-	const bool late = c->item >= 0 && c->again >= 0 &&
-			  v->items[c->item].verdict.outcome == OUTCOME_LATE;
+	const bool late =
+		c->item >= 0 && c->again >= 0 && v->items[c->item].verdict.outcome == OUTCOME_LATE;
 	return late ? c->again : c->item;
 }

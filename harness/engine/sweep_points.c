@@ -150,10 +150,12 @@ int point_list_behind(struct point_list *l, struct arena *arena, const char *dir
 	return 0;
 }
 
-/* What a strike between two steps meets depends on which steps these are. */
-static bool is_edge(const struct point *p)
+/* What a strike between two steps meets depends on which steps these are; and behind a printed line
+ * the step runs on. */
+bool point_is_loose(const struct point *p)
 {
-	return strcmp(p->key, POINT_STEP_STARTS) == 0 || strcmp(p->key, POINT_STEP_ENDS) == 0;
+	return strcmp(p->key, POINT_STEP_STARTS) == 0 || strcmp(p->key, POINT_STEP_ENDS) == 0 ||
+	       strncmp(p->key, POINT_LINE, strlen(POINT_LINE)) == 0;
 }
 
 struct class_key {
@@ -174,7 +176,7 @@ size_t point_classes(struct point_list *l, bool merge,
 	struct class_key *keys = mem_array(l->count + 1, sizeof(*keys));
 	for (size_t i = 0; i < l->count; i++) {
 		const struct point *p = &l->items[i];
-		bool alone = !merge || p->unstable || p->outside != NULL || is_edge(p);
+		bool alone = !merge || p->unstable || p->outside != NULL || point_is_loose(p);
 		keys[i].point = i;
 		(void)snprintf(keys[i].text, sizeof(keys[i].text), "%d %zu %zu %s", p->in_rollback,
 			       by_step(arg, p) ? p->step_index + 1 : 0, alone ? i + 1 : 0,

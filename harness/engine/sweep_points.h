@@ -48,6 +48,8 @@ int point_list_behind(struct point_list *l, struct arena *arena, const char *dir
 		      size_t max, struct err *e);
 void point_list_free(struct point_list *l); /* NULL-safe */
 
+/* No process is held at it: a step's edge, or a line that it has printed. */
+bool point_is_loose(const struct point *p);
 /* Numbers each point's class and returns how many there are. `merge`: points of one section with
  * the same state (and, where a failing step is not the end of the workflow, of the same step) are
  * one; unstable ones and edges of steps never, nor those behind a change that is in no state. */

@@ -118,6 +118,8 @@ static void put_strike(const struct sweep_strike *s, const struct strike_place *
 		buf_puts(out, ",\"edge\":\"start\"");
 	} else if (strcmp(at->key, POINT_STEP_ENDS) == 0) {
 		buf_puts(out, ",\"edge\":\"end\"");
+	} else if (strncmp(at->key, POINT_LINE, strlen(POINT_LINE)) == 0) {
+		buf_printf(out, ",\"line\":{\"nth\":%s}", at->key + strlen(POINT_LINE));
 	} else {
 		buf_puts(out, ",\"point\":{\"key\":");
 		buf_json(out, at->key);
