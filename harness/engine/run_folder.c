@@ -188,15 +188,21 @@ int run_conclude(struct run *r, struct err *e)
 	const struct record *b = record_at(r, find(r, ROLE_CONTROL, NULL, 1));
 	if (a != NULL && verdict_controls(r->arena, r->view.plan, a, b, &r->view.controls, e) < 0)
 		return -1;
+	const struct sweep *sweep = r->view.sweep;
+	size_t most = r->count + (sweep != NULL ? sweep->class_count : 0);
 	struct verdict *controls = mem_array(CONTROLS, sizeof(*controls));
-	struct verdict *drills = mem_array(r->count, sizeof(*drills));
+	struct verdict *drills = mem_array(most + 1, sizeof(*drills));
 	size_t control_count = 0, drill_count = 0;
 	for (size_t i = 0; i < r->count; i++) {
 		if (r->items[i].role == ROLE_CONTROL && control_count < CONTROLS)
 			controls[control_count++] = r->items[i].verdict;
-		else if (r->items[i].role == ROLE_DRILL)
+		else if (r->items[i].role == ROLE_DRILL && sweep == NULL)
 			drills[drill_count++] = r->items[i].verdict;
 	}
+	/* A sweep is judged by its classes: drills that only confirm one decide nothing. */
+	for (size_t i = 0; sweep != NULL && i < sweep->class_count; i++)
+		if (sweep->classes[i].verdict != NULL)
+			drills[drill_count++] = *sweep->classes[i].verdict;
 	r->view.exit = verdict_run_exit(controls, control_count, drills, drill_count,
 					r->view.controls.vacuous);
 	r->view.controls.exit = r->view.exit;
@@ -305,7 +311,7 @@ static int load(struct run **ret, const char *dir, const char *only, struct err 
 			goto fail;
 	}
 	if (add_other_drills(r, only, e) < 0 || run_conclude(r, e) < 0 ||
-	    (only == NULL && sweep_folder_read(r, e) < 0))
+	    (only == NULL && (sweep_folder_read(r, e) < 0 || run_conclude(r, e) < 0)))
 		goto fail;
 	*ret = r;
 	return 0;

@@ -323,7 +323,8 @@ static int set_up(struct sweeping *w, struct err *e)
 	struct session *s = &w->s;
 	uint64_t needs = host_needs(s->plan) | HOST_BIT(HOST_SECCOMP) | HOST_BIT(HOST_FANOTIFY);
 	if (sweep_strike_parse(&w->strike, w->ask.strike, s->plan, e) < 0 ||
-	    sweep_strike_fits(&w->strike, w->ask.points, e) < 0)
+	    sweep_strike_fits(&w->strike, w->ask.points, e) < 0 ||
+	    (s->doc != NULL && sweep_strike_try(&w->strike, s->doc, s->plan, e) < 0))
 		return -1;
 	if (w->ask.pairs && strcmp(w->ask.in, "rollback") == 0)
 		return ERR_AS(

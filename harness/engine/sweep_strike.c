@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/base/mem.h"
+#include "harness/engine/catalog.h"
 #include "harness/engine/recorder.h"
 #include "harness/model/json.h"
 
@@ -152,4 +153,18 @@ void sweep_strike_pair(const struct sweep_strike *s, const char *name,
 	buf_puts(out, "},{");
 	put_strike(s, second, out);
 	buf_puts(out, "}]}");
+}
+
+int sweep_strike_try(const struct sweep_strike *s, struct plan_doc *doc, const struct plan *plan,
+		     struct err *e)
+{
+	GUARD_BUF struct buf text = { 0 };
+	const struct fault_plan *f;
+	const struct strike_place at = { .step = plan->patch[0].name,
+					 .key = "openat /a, in sh, #1" };
+	sweep_strike_fault(s, "try", &at, &text);
+	if (plan_add_fault(doc, "--strike", buf_str(&text), catalog_get(), &f, e) == 0)
+		return 0;
+	e->exit = EXIT_USAGE_ERROR;
+	return -1;
 }

@@ -32,6 +32,9 @@ int sweep_strike_parse(struct sweep_strike *ret, const char *text, const struct 
 		       struct err *e);
 /* Exit 64 when there is nothing for it to strike at this kind of points. */
 int sweep_strike_fits(const struct sweep_strike *s, const char *points, struct err *e);
+/* Would it make a fault at all? Exit 64 with what is wrong in --strike, before anything runs. */
+int sweep_strike_try(const struct sweep_strike *s, struct plan_doc *doc, const struct plan *plan,
+		     struct err *e);
 void sweep_strike_free(struct sweep_strike *s);
 
 /* Where a fault strikes. */
