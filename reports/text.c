@@ -41,6 +41,13 @@ struct row {
 	const struct verdict *verdict; /* NULL: the heading */
 };
 
+static const char *ran_twice(const struct report_item *it)
+{
+	bool twice = it->journal != NULL &&
+		     journal_find(it->journal, EVENT_ROLLBACK_AGAIN, 0) != NULL;
+	return twice ? ", which is run twice" : "";
+}
+
 static void note(char *ret, size_t size, const struct report_item *it)
 {
 	const struct verdict *v = it->verdict;
@@ -56,7 +63,7 @@ static void note(char *ret, size_t size, const struct report_item *it)
 		(void)snprintf(ret, size, "%zu %s not as a clean patch leaves them",
 			       v->drift_visible, v->drift_visible == 1 ? "entry" : "entries");
 	else if (it->fault == NULL && v->pass)
-		(void)snprintf(ret, size, "patch and clean rollback");
+		(void)snprintf(ret, size, "patch and clean rollback%s", ran_twice(it));
 	else if (it->fault != NULL && !it->fault->trigger->exact)
 		(void)snprintf(ret, size, "inexact trigger: %s", it->fault->trigger->name);
 }

@@ -198,7 +198,8 @@ static int rollback_steps(struct drill *d, char *why, struct err *e)
 int drill_roll_back_again(struct drill *d, const char *why, struct err *e)
 {
 	char again[ERR_WHY_MAX] = "";
-	journal_put(d->journal, EVENT_ROLLBACK_AGAIN, F_STR("why", why));
+	journal_put(d->journal, EVENT_ROLLBACK_AGAIN, F_STR("why", why),
+		    F_BOOL("asked", d->spec->rollback_twice));
 	return rollback_steps(d, again, e) < 0 ? -1 : 0;
 }
 
@@ -219,6 +220,8 @@ int drill_roll_back(struct drill *d, struct err *e)
 	int ok = rollback_steps(d, why, e);
 	if (ok == STEPS_FAILED && strike_calls_again(d->strike))
 		return drill_roll_back_again(d, why, e);
+	if (ok == STEPS_OK && d->spec->rollback_twice)
+		return drill_roll_back_again(d, "asked for: can a whole rollback be run again?", e);
 	return ok < 0 ? -1 : 0;
 }
 

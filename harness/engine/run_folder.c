@@ -15,7 +15,7 @@
 #include "harness/engine/record_file.h"
 #include "harness/engine/sweep_folder.h"
 
-enum { CONTROLS = 2 };
+enum { CONTROLS = 2, CONTROLS_JUDGED = CONTROLS + 1 };
 #define FAULT_FILE "fault.json"
 
 struct run {
@@ -30,6 +30,8 @@ struct run {
 
 char *run_label(enum drill_role role, const struct fault_plan *fault, char letter)
 {
+	if (role == ROLE_CONTROL && letter == CONTROL_TWICE)
+		return mem_strdup("drills/rollback-twice");
 	if (role == ROLE_CONTROL)
 		return mem_printf("control-%c", letter);
 	return mem_printf("%s/%s", role == ROLE_DRILL ? "drills" : "knockouts", fault->slug);
@@ -152,7 +154,11 @@ const struct record *run_record(const struct run *r, int index)
 
 bool run_has_control(const struct run *r, char letter)
 {
-	return find(r, ROLE_CONTROL, NULL, (unsigned)(letter - 'a')) >= 0;
+	GUARD(mem) char *label = run_label(ROLE_CONTROL, NULL, letter);
+	for (size_t i = 0; i < r->count; i++)
+		if (strcmp(r->items[i].label, label) == 0)
+			return true;
+	return false;
 }
 
 bool run_has_knockout(const struct run *r, int drill)
@@ -190,11 +196,11 @@ int run_conclude(struct run *r, struct err *e)
 		return -1;
 	const struct sweep *sweep = r->view.sweep;
 	size_t most = r->count + (sweep != NULL ? sweep->class_count : 0);
-	struct verdict *controls = mem_array(CONTROLS, sizeof(*controls));
+	struct verdict *controls = mem_array(CONTROLS_JUDGED, sizeof(*controls));
 	struct verdict *drills = mem_array(most + 1, sizeof(*drills));
 	size_t control_count = 0, drill_count = 0;
 	for (size_t i = 0; i < r->count; i++) {
-		if (r->items[i].role == ROLE_CONTROL && control_count < CONTROLS)
+		if (r->items[i].role == ROLE_CONTROL && control_count < CONTROLS_JUDGED)
 			controls[control_count++] = r->items[i].verdict;
 		else if (r->items[i].role == ROLE_DRILL && sweep == NULL)
 			drills[drill_count++] = r->items[i].verdict;
@@ -306,6 +312,10 @@ static int load(struct run **ret, const char *dir, const char *only, struct err 
 	for (char letter = 'a'; letter < 'a' + CONTROLS; letter++)
 		if (add_if_there(r, ROLE_CONTROL, NULL, letter, e) < 0)
 			goto fail;
+	/* The first two are what all drills are measured by. */
+	if (only == NULL && r->count == CONTROLS &&
+	    add_if_there(r, ROLE_CONTROL, NULL, CONTROL_TWICE, e) < 0)
+		goto fail;
 	for (size_t i = 0; i < r->view.plan->fault_count; i++) {
 		if (add_drill(r, only, &r->view.plan->faults[i], e) < 0)
 			goto fail;

@@ -8,6 +8,7 @@
  *	  plan.json      the resolved plan      host.json  kernel, cgroup mode, versions
  *	  control-a/ control-b/ drills/FAULT/ knockouts/FAULT/   one folder a drill; the latter two
  *	                 with fault.json, the fault as text (plan_add_fault)
+ *	  drills/rollback-twice/   of a sweep: a clean run whose rollback runs twice
  *
  * Verdicts are never read back: they are judged anew from the journals.
  */
@@ -19,6 +20,9 @@
 #include "harness/model/role.h"
 #include "harness/model/sweep.h"
 #include "harness/model/verdict.h"
+
+/* The letter of the control whose rollback runs twice: it lies in drills/rollback-twice. */
+#define CONTROL_TWICE 't'
 
 struct run_item {
 	const char *label; /* folder below the run's: "drills/dpkg-killed" */

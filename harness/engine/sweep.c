@@ -243,6 +243,24 @@ static int shrink_pairs(struct sweeping *w, struct err *e)
 	return 0;
 }
 
+/* A rollback that is to be run again after a strike is to stand it without one, too. */
+static int roll_back_twice(struct sweeping *w, struct err *e)
+{
+	struct one_drill d;
+	const bool asked = strcmp(w->ask.in, "patch") != 0 &&
+			   (w->strike.leaves == LEAVES_WRITTEN || w->strike.leaves == LEAVES_BOOTED);
+	if (!asked || *w->s.interrupted != 0 || run_has_control(w->s.run, CONTROL_TWICE))
+		return 0;
+	if (one_drill_make(&d, &w->s, (struct drill_id){ ROLE_CONTROL, NULL, CONTROL_TWICE }, e) <
+	    0)
+		return -1;
+	d.spec.rollback_twice = true;
+	w->s.total++;
+	int item = one_drill_run(&w->s, &d, e);
+	one_drill_free(&d);
+	return item < 0 ? -1 : 0;
+}
+
 /* Behind all others, since these tell of which points they are made. */
 static int drill_pairs(struct sweeping *w, struct err *e)
 {
@@ -264,7 +282,8 @@ static int sweep_all(struct sweeping *w, struct err *e)
 	w->began = clock_now();
 	w->until = w->o->budget > 0 ? w->began + w->o->budget : 0;
 	sweep_tell(w);
-	if (sweep_write(w, e) < 0 || sweep_start_knockouts(w, e) < 0 || drill_branches(w, e) < 0 ||
+	if (sweep_write(w, e) < 0 || roll_back_twice(w, e) < 0 ||
+	    sweep_start_knockouts(w, e) < 0 || drill_branches(w, e) < 0 ||
 	    drill_reruns(w, e) < 0)
 		return -1;
 	if (retry_late(w, e) < 0 || drill_pairs(w, e) < 0 || sweep_publish(w, e) < 0 ||

@@ -7,6 +7,7 @@
  *	control-a/ -b/    the recordings: points.jsonl in each
  *	recordings/N/     clean runs from which states were kept, pass by pass
  *	drills/SLUG/      one a class, named after the strike and its first point: kill-p00012
+ *	drills/rollback-twice/  a clean run whose rollback runs twice, where rollbacks are struck
  *	knockouts/SLUG/   their counter-proofs
  */
 #ifndef BACKOUT_ENGINE_SWEEP_H

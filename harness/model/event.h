@@ -47,7 +47,7 @@ enum { JOURNAL_FORMAT = 1 };
 	X(NO_ROLLBACK, "rollback.not_called", "why")                                         \
 	X(ROLLBACK_BEGIN, "rollback.begin", "rollback, clean (true: the control backs out a patch that worked)") \
 	X(ROLLBACK_END, "rollback.end", "ok, why")                                           \
-	X(ROLLBACK_AGAIN, "rollback.again", "why (struck in its middle, the rollback runs once more from its start)") \
+	X(ROLLBACK_AGAIN, "rollback.again", "why (the rollback runs once more from its start), asked (by the harness: nothing struck it)") \
 	X(ROLLBACK_SKIPPED, "rollback.skipped", "why (the knock-out leaves it out)")         \
 	X(HEALTHY, "healthy", "since (t of the interval's start), settle, resolution")       \
 	X(NOT_HEALTHY, "not_healthy", "why, waited")                                         \

@@ -288,6 +288,14 @@ static bool may_run_again(const struct fault_plan *fault)
 	return false;
 }
 
+/* A control's may, when it is to show that a whole rollback can be run again. */
+static bool was_asked_again(const struct facts *f)
+{
+	const struct event *again = f->first[EVENT_ROLLBACK_AGAIN];
+	return f->role == ROLE_CONTROL && f->count[EVENT_ROLLBACK_AGAIN] == 1 &&
+	       facts_bool(again, "asked") && facts_bool(f->first[EVENT_ROLLBACK_END], "ok");
+}
+
 static void check_role(struct arena *arena, struct facts *f)
 {
 	const struct event *begin = f->first[EVENT_DRILL_BEGIN];
@@ -305,7 +313,7 @@ static void check_role(struct arena *arena, struct facts *f)
 		facts_problem(arena, f, "a rollback ran in a knock-out");
 	if (f->role != ROLE_KNOCKOUT && f->count[EVENT_HEALTH_UNASKED] > 0)
 		facts_problem(arena, f, "health was not asked, and this is no knock-out");
-	if (f->count[EVENT_ROLLBACK_AGAIN] > 0 && !may_run_again(f->fault))
+	if (f->count[EVENT_ROLLBACK_AGAIN] > 0 && !may_run_again(f->fault) && !was_asked_again(f))
 		facts_problem(arena, f, "a rollback ran twice that no fault struck");
 	if (f->role == ROLE_DRILL && f->count[EVENT_ROLLBACK_SKIPPED] > 0)
 		facts_problem(arena, f, "the rollback of a drill was left out");

@@ -195,6 +195,47 @@ START_TEST(goes_on)
 }
 END_TEST
 
+static const struct verdict *twice_of(const struct swept_toy *t)
+{
+	const struct run_view *v = run_view(t->run);
+	for (size_t i = 0; i < v->count; i++)
+		if (strcmp(v->items[i].label, "drills/rollback-twice") == 0)
+			return &v->items[i].verdict;
+	return NULL;
+}
+
+/* A rollback that is right but once: no strike shows it where there is none to come to. */
+START_TEST(a_whole_rollback_runs_again)
+{
+	static const struct {
+		const char *rollback;
+		enum outcome twice;
+		int exit;
+	} rows[] = {
+		{ "careful", OUTCOME_RESTORED, 0 },
+		{ "plain", OUTCOME_STUCK, 1 },
+	};
+	TEST_NEEDS_ROOT();
+	struct swept_toy t;
+	struct program p;
+	toy_set_up(&t.where);
+	PROGRAM(&t.p, "sweep", PAIRS, "--in", "rollback", "--rollback", rows[_i].rollback, "--state",
+		t.where.state, "--runs", t.where.runs, "--var", t.where.root, "--json");
+	read_again(&t);
+	ck_assert_int_eq(t.p.exit, rows[_i].exit);
+	ck_assert_int_eq(run_view(t.run)->exit, rows[_i].exit);
+	ck_assert_ptr_nonnull(twice_of(&t));
+	ck_assert_int_eq(twice_of(&t)->outcome, rows[_i].twice);
+	PROGRAM(&p, "show", t.where.run, "rollback-twice");
+	program_expect(&p, 0, "can a whole rollback be run again?");
+	program_free(&p);
+	free_toy(&t);
+	sweep_toy(&t, rows[_i].rollback, "patch", "1ms");
+	ck_assert_ptr_null(twice_of(&t));
+	free_toy(&t);
+}
+END_TEST
+
 START_TEST(pairs_begin_in_the_patch)
 {
 	struct toy t;
@@ -218,6 +259,7 @@ Suite *suite_pairs(void)
 	tcase_add_test(t, shrunk_to_the_second);
 	tcase_add_test(t, none_behind_what_fails_alone);
 	tcase_add_test(t, goes_on);
+	tcase_add_loop_test(t, a_whole_rollback_runs_again, 0, 2);
 	tcase_add_test(t, pairs_begin_in_the_patch);
 	suite_add_tcase(s, t);
 	return s;
