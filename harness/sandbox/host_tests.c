@@ -204,14 +204,8 @@ int host_test_EROFS(const struct host_test *t, struct err *e)
 	return 0;
 }
 
-/* The smallest one, made, mounted and written to; it goes with this process. */
-static int try_disk(const struct host_test *t, enum disk_fs fs, struct err *e)
+static int make_disk(enum disk_fs fs, const char *image, const char *dir, struct err *e)
 {
-	const char *name = disk_fs_names[fs];
-	if (need_state(t, e) < 0 || private_mounts(e) < 0)
-		return -1;
-	GUARD(mem) char *dir = subfolder(t, name);
-	GUARD(mem) char *image = mem_printf("%s/test.%s", owner_work_dir(t->owner), name);
 	GUARD(fd) int fd = open(image, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, (off_t)disk_fs_least[fs]) < 0)
 		return LACKS(e, errno, "make '%s'", image);
@@ -222,10 +216,22 @@ static int try_disk(const struct host_test *t, enum disk_fs fs, struct err *e)
 			     code == 127 ? "%s is not installed (package %s)"
 					 : "%s could not make a test image (package %s)",
 			     argv[0], disk_package(fs));
-	if (disk_mount(fs, image, dir, NULL, e) < 0)
+	return disk_mount(fs, image, dir, NULL, e);
+}
+
+/* The smallest one, made, mounted and written to; it goes with this process. */
+static int try_disk(const struct host_test *t, enum disk_fs fs, struct err *e)
+{
+	const char *name = disk_fs_names[fs];
+	if (need_state(t, e) < 0 || private_mounts(e) < 0)
 		return -1;
+	GUARD(mem) char *dir = subfolder(t, name);
+	GUARD(mem) char *image = mem_printf("%s/test.%s", owner_work_dir(t->owner), name);
 	GUARD(mem) char *file = mem_printf("%s/f", dir);
-	if (io_write_file(AT_FDCWD, file, "x", 1, 0644, e) < 0)
+	int made = make_disk(fs, image, dir, e);
+	/* The mount holds it, and one owner may ask more than once. */
+	(void)unlink(image);
+	if (made < 0 || io_write_file(AT_FDCWD, file, "x", 1, 0644, e) < 0)
 		return -1;
 	SAY(t, "%llu MiB made, mounted and written to",
 	    (unsigned long long)disk_fs_least[fs] >> 20);
