@@ -27,8 +27,8 @@ struct writing {
 static const struct node_plan *folder_root(const struct writing *w, const char *node)
 {
 	const struct node_plan *n = plan_node(w->view->plan, node);
-	bool folder =
-		n != NULL && n->root.kind == ROOT_DIR && n->files.count == 0 && n->setup.count == 0;
+	bool folder = n != NULL && n->root.kind == ROOT_DIR && n->files.count == 0 &&
+		      n->setup.count == 0 && !n->disk.given;
 	return folder ? n : NULL;
 }
 
@@ -105,7 +105,7 @@ static int add_image(struct writing *w, const char *node, const char *digest, st
 			      "write the bundle --without-images",
 			      node, digest, w->state_dir);
 	GUARD(mem) char *meta = mem_printf("%s/images/%s.json", w->state_dir, image.key);
-	GUARD(mem) char *name = mem_printf("images/%s.erofs", digest);
+	GUARD(mem) char *name = mem_printf("images/%s.%s", digest, image_suffix(&image));
 	GUARD(mem) char *about = mem_printf("images/%s.json", digest);
 	int result = archive_add_file(w->tar, name, image.path, e);
 	if (result == 0)
@@ -171,14 +171,26 @@ static int find_run(const char *dir, const char *file, char **ret, struct err *e
 	return ERR_AS(e, EXIT_BAD_SCENARIO, 0, "'%s' is no bundle: it has no bundle.json", file);
 }
 
+/* By whichever name it lies there; where none does, by one that is missed. */
+static char *find_image(const char *dir, const char *digest)
+{
+	for (size_t i = 0; image_suffixes[i] != NULL; i++) {
+		GUARD(mem)
+		char *path = mem_printf("%s/images/%s.%s", dir, digest, image_suffixes[i]);
+		if (access(path, F_OK) == 0)
+			return take_ptr(&path);
+	}
+	return mem_printf("%s/images/%s.%s", dir, digest, image_suffixes[0]);
+}
+
 static int take_images(struct owner *o, const char *dir, const struct json *images, struct err *e)
 {
 	for (const struct json *v = images != NULL ? json_first(images) : NULL; v != NULL;
 	     v = json_next(v)) {
 		const char *digest = json_string(v) != NULL ? json_string(v) : "";
-		GUARD(mem) char *erofs = mem_printf("%s/images/%s.erofs", dir, digest);
+		GUARD(mem) char *image = find_image(dir, digest);
 		GUARD(mem) char *meta = mem_printf("%s/images/%s.json", dir, digest);
-		if (image_import(o, erofs, meta, digest, e) < 0)
+		if (image_import(o, image, meta, digest, e) < 0)
 			return -1;
 	}
 	return 0;

@@ -24,7 +24,8 @@
 
 struct image {
 	char key[33];    /* of the recipe, hex */
-	char digest[33]; /* of the content, hex; for a directory root: of its path */
+	char digest[33]; /* of the content, hex; for a directory root: of its path; for a disk,
+			    whose bytes hold ids drawn by chance: the key */
 	char *path;      /* the erofs file, or the directory */
 	bool is_dir;
 	bool on_disk; /* a file system that is to be written: each node needs a copy */
@@ -66,13 +67,18 @@ struct image_progress_to {
 };
 int image_disk(struct owner *o, const struct image *base, const struct image_disk_spec *spec,
 	       const struct image_progress_to *to, struct image *ret, struct err *e);
-/* The cached image with this content. 1: *ret filled; 0: there is none. */
+/* What images' names end with: "erofs", and the file systems of disks; NULL-terminated. */
+extern const char *const image_suffixes[];
+const char *image_suffix(const struct image *i);
+/* The cached image with this digest. 1: *ret filled; 0: there is none. */
 int image_find(const char *state_dir, const char *digest, struct image *ret, struct err *e);
 
-/* Takes an image from elsewhere into the cache, once its content is seen to have that digest (exit
- * 65 when it has not). The file, which must lie below the state folder, is moved; one that the
- * cache has already stays. 1: it was there; 0: taken. */
-int image_import(struct owner *o, const char *erofs, const char *meta, const char *digest,
+/* Takes an image from elsewhere into the cache, once its content is seen to be the one that `meta`
+ * describes, and for an erofs to have that digest (exit 65 when it has not; a disk's digest names
+ * what it was made of). The name of `file` ends with one of image_suffixes. An erofs, which must
+ * lie below the state folder, is moved, a disk copied with its holes; one that the cache has
+ * already stays. 1: it was there; 0: taken. */
+int image_import(struct owner *o, const char *file, const char *meta, const char *digest,
 		 struct err *e);
 /* Fills i->lines, which then belongs to the image; nothing to do for a directory, for that may
  * change. */

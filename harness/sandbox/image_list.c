@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -67,19 +68,56 @@ void image_list_free(struct image_info *list, int count)
 	free(list);
 }
 
+const char *const image_suffixes[] = {
+	"erofs",
+#define X(id, name, least) name,
+	DISK_FS(X)
+#undef X
+		NULL,
+};
+
+const char *image_suffix(const struct image *i)
+{
+	return i->on_disk ? disk_fs_names[i->fs] : image_suffixes[0];
+}
+
+static bool is_there(const char *state_dir, const char *key, const char *suffix, char **ret)
+{
+	GUARD(mem) char *path = mem_printf("%s/images/%s.%s", state_dir, key, suffix);
+	if (access(path, F_OK) < 0)
+		return false;
+	*ret = take_ptr(&path);
+	return true;
+}
+
+/* Is this the image with that digest? A disk's is its key. */
+static bool is_image(const char *state_dir, const struct image_info *info, const char *digest,
+		     struct image *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (strcmp(info->digest, digest) == 0 &&
+	    is_there(state_dir, info->key, image_suffixes[0], &ret->path))
+		return true;
+	for (int fs = 0; strcmp(info->key, digest) == 0 && fs < DISK_FS_COUNT; fs++) {
+		if (!is_there(state_dir, info->key, disk_fs_names[fs], &ret->path))
+			continue;
+		ret->on_disk = true;
+		ret->fs = (enum disk_fs)fs;
+		return true;
+	}
+	return false;
+}
+
 int image_find(const char *state_dir, const char *digest, struct image *ret, struct err *e)
 {
 	struct image_info *list = NULL;
 	int count = image_list(state_dir, &list, e), found = 0;
 	for (int i = 0; i < count && found == 0; i++) {
-		GUARD(mem) char *path = mem_printf("%s/images/%s.erofs", state_dir, list[i].key);
-		if (strcmp(list[i].digest, digest) != 0 || access(path, F_OK) < 0)
+		found = is_image(state_dir, &list[i], digest, ret);
+		if (found == 0)
 			continue;
-		memset(ret, 0, sizeof(*ret));
 		memcpy(ret->key, list[i].key, HASH_TEXT);
-		memcpy(ret->digest, list[i].digest, HASH_TEXT);
-		ret->path = take_ptr(&path);
-		found = 1;
+		(void)snprintf(ret->digest, sizeof(ret->digest), "%s", digest);
 	}
 	image_list_free(list, count);
 	return count < 0 ? -1 : found;
@@ -88,7 +126,7 @@ int image_find(const char *state_dir, const char *digest, struct image *ret, str
 /* The json first: from then on the image is absent. A builder at work keeps its lock file. */
 static int remove_one(int dirfd, const char *key, struct err *e)
 {
-	static const char *const suffixes[] = { ".json", ".erofs", ".ext4", ".xfs",
+	static const char *const suffixes[] = { ".json",  ".erofs", ".ext4", ".xfs",
 						".btrfs", ".lines", ".lock" };
 	GUARD(mem) char *lock_name = mem_printf("%s.lock", key);
 	GUARD(fd) int lock = openat(dirfd, lock_name, O_RDWR | O_CLOEXEC);
