@@ -70,7 +70,8 @@ static const char *recorded_digest(const struct pairs *recorded, const char *nod
 /* A folder's digest is that of its path: only an image has one of its content. */
 static bool is_folder(const struct node_plan *n)
 {
-	return n->root.kind == ROOT_DIR && n->files.count == 0 && n->setup.count == 0;
+	return n->root.kind == ROOT_DIR && n->files.count == 0 && n->setup.count == 0 &&
+	       !n->disk.given;
 }
 
 static int build_again(struct owner *o, const struct node_plan *n, const char *digest,
@@ -88,9 +89,12 @@ static int build_again(struct owner *o, const struct node_plan *n, const char *d
 		return 0;
 	(void)ERR_AS(e, EXIT_UNAVAILABLE, 0,
 		     "root of node '%s': the image of the run, content %s, is not in the cache, "
-		     "and what was built anew has content %s; replay from a bundle, or `backout "
+		     "and what was built anew has content %s%s; replay from a bundle, or `backout "
 		     "run` the scenario again",
-		     n->name, digest, ret->digest);
+		     n->name, digest, ret->digest,
+		     n->setup.count > 0
+			     ? " (its set-up commands may write something else each time)"
+			     : "");
 	image_free(ret);
 	return -1;
 }

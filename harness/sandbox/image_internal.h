@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "harness/base/buf.h"
 #include "harness/base/err.h"
@@ -76,6 +77,9 @@ int image_sources(const char *etc_apt, const char *suite, struct buf *ret, struc
 
 /* Copy the files below `root_fd`, never leaving it. */
 int image_files_apply(int root_fd, const struct image_file *files, size_t count, struct err *e);
+/* Gives one fixed time to all below `tree` (no mounts in it) that was written at `since` or later,
+ * so that the same work done another day leaves the same tree. */
+int image_settle_times(const char *tree, const struct timespec *since, struct err *e);
 /* Feed what decides the files' effect into the hash: names, modes, types, content. */
 int image_files_hash(const struct image_file *files, size_t count, struct hash *h, struct err *e);
 

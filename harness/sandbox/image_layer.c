@@ -29,6 +29,7 @@ enum {
 	SETUP_PROCESSES_MAX = 4096,
 	SETUP_KILL_TRIES = 200, /* each 10 ms */
 	STAMP_DEPTH_MAX = 256,  /* folders below each other */
+	LAYER_FORMAT = 3,       /* part of every key: bump when a layer's content changes */
 };
 static const int64_t setup_timeout = 600 * NS_PER_S; /* of one command */
 
@@ -40,6 +41,7 @@ struct layer {
 	const char *const *setup;
 	size_t setup_count;
 	const struct image_slot *slot;
+	struct timespec begun; /* by the clock that gives files their times */
 };
 
 static void print_line(void *arg, const char *line)
@@ -108,9 +110,11 @@ static int show_root(struct node *n, const char *tree, struct err *e)
 	return 0;
 }
 
-static int fill(struct layer *l, struct node *n, struct err *e)
+/* `tree`: the root without what the node mounts on it. */
+static int fill(struct layer *l, struct node *n, const char *tree, struct err *e)
 {
-	if (image_files_apply(node_root_fd(n), l->files, l->file_count, e) < 0)
+	if (image_files_apply(node_root_fd(n), l->files, l->file_count, e) < 0 ||
+	    image_settle_times(tree, &l->begun, e) < 0)
 		return -1;
 	for (size_t i = 0; i < l->setup_count; i++) {
 		GUARD(mem) char *line = mem_printf("set-up: %s", l->setup[i]);
@@ -135,9 +139,11 @@ static int layer_in_node(struct layer *l, struct node *n, struct err *e)
 	const struct image_progress p = { print_line, NULL };
 	const struct image_about about = { "layer", recipe, tree };
 	struct image unused = { 0 };
-	if (fill(l, n, e) < 0 || io_mkdirs(tree, 0700, e) < 0 || show_root(n, tree, e) < 0)
+	if (io_mkdirs(tree, 0700, e) < 0 || show_root(n, tree, e) < 0)
 		return -1;
-	int ret = image_slot_publish(l->slot, &about, &p, &unused, e);
+	int ret = fill(l, n, tree, e);
+	if (ret == 0)
+		ret = image_slot_publish(l->slot, &about, &p, &unused, e);
 	image_free(&unused);
 	if (umount2(tree, MNT_DETACH) < 0 && ret == 0)
 		ret = ERR(e, errno, "unmount '%s'", tree);
@@ -158,6 +164,7 @@ static int layer_job(void *arg, struct err *e)
 	};
 	struct loop *loop = NULL;
 	struct node *n = NULL;
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &l->begun);
 	if (io_mkdirs(work, 0700, e) < 0 || loop_create(&loop, e) < 0)
 		return -1;
 	int ret = node_create(&n, loop, l->owner, &spec, e);
@@ -209,7 +216,7 @@ static int layer_key(const struct layer *l, char key[HASH_TEXT], struct err *e)
 {
 	struct hash *h = hash_begin();
 	char head[128];
-	int len = snprintf(head, sizeof(head), "format %d: layer on %s, %zu files", IMAGE_FORMAT,
+	int len = snprintf(head, sizeof(head), "format %d: layer on %s, %zu files", LAYER_FORMAT,
 			   l->base->digest, l->file_count);
 	hash_add(h, head, (size_t)len + 1);
 	int ret = image_files_hash(l->files, l->file_count, h, e);

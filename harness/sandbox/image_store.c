@@ -111,6 +111,10 @@ int image_slot_find(const struct image_slot *s, struct image *ret, struct err *e
 	return 1;
 }
 
+/* Where this is set, mkfs.erofs writes it as the image's own time and gives it to all that is
+ * newer: a day so far off (2100-01-01) leaves every file its own. */
+#define IMAGE_TIME "SOURCE_DATE_EPOCH=4102444800"
+
 /* The same tree makes the same bytes: the file system's id comes from the key, not from chance. */
 static int make_erofs(const struct image_slot *s, const char *tree, const char *to,
 		      const struct image_progress *p, struct err *e)
@@ -119,8 +123,8 @@ static int make_erofs(const struct image_slot *s, const char *tree, const char *
 	GUARD(mem)
 	char *uuid = mem_printf("-U%.8s-%.4s-%.4s-%.4s-%.12s", k, k + 8, k + 12, k + 16, k + 20);
 	/* Uncompressed: it builds and reads fastest, and a capture reads all of it. */
-	const char *const argv[] = { "mkfs.erofs", "--quiet", "--preserve-mtime", uuid, to,
-				     tree,         NULL };
+	const char *const argv[] = { "env", IMAGE_TIME, "mkfs.erofs", "--quiet", "--preserve-mtime",
+				     uuid,  to,         tree,         NULL };
 	if (job_tool(argv, NULL, p, e) < 0)
 		return err_prefix(e, "make the image (package erofs-utils)");
 	GUARD(fd) int fd = open(to, O_RDONLY | O_CLOEXEC);

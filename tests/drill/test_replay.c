@@ -15,6 +15,8 @@
 #include "tests/drill/toy.h"
 #include "tests/unit/runner.h"
 
+#define POWER "tests/drill/scenarios/power.json"
+
 static const struct {
 	const char *fault, *slug, *rollback, *outcome;
 	int exit;
@@ -201,6 +203,75 @@ START_TEST(image_is_gone)
 }
 END_TEST
 
+/* Files alone make the same image on another day; `run` has made it a moment ago. */
+START_TEST(image_built_anew)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	struct err e = { 0 };
+	toy_record(&t, TOY, "killed at mv", "good");
+	GUARD(mem) char *images = mem_printf("%s/images", t.state);
+	MUST(io_remove_tree(AT_FDCWD, images, &e));
+	PROGRAM(&p, "replay", t.run, "--state", t.state, "--runs", t.runs);
+	program_expect(&p, 0, "same as recorded: restored\n");
+	program_free(&p);
+}
+END_TEST
+
+/* A set-up command may write what it likes: the message says where to look. */
+START_TEST(setup_differs)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	struct err e = { 0 };
+	toy_record(&t, POWER, "no room", NULL);
+	GUARD(mem) char *images = mem_printf("%s/images", t.state);
+	MUST(io_remove_tree(AT_FDCWD, images, &e));
+	PROGRAM(&p, "replay", t.run, "--state", t.state, "--runs", t.runs);
+	program_expect(&p, 69, "its set-up commands may write something else each time");
+	program_free(&p);
+}
+END_TEST
+
+static const struct {
+	const char *fault, *slug, *same;
+	int exit;
+} cuts[] = {
+	{ "cut behind the lucky edit", "cut-behind-the-lucky-edit",
+	  "10 of 10 the same as recorded: degraded\n", 2 },
+	{ "cut behind the careful edit", "cut-behind-the-careful-edit",
+	  "10 of 10 the same as recorded: restored\n", 0 },
+};
+
+/* The node's disk comes from the cache, and from a bundle where there is none. */
+START_TEST(power_cut_ten_times)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	struct err e = { 0 };
+	toy_record(&t, POWER, cuts[_i].fault, NULL);
+	GUARD(mem) char *file = mem_printf("%s/drill.tar.zst", test_dir());
+	PROGRAM(&p, "bundle", t.run, cuts[_i].slug, "-o", file, "--state", t.state);
+	program_expect(&p, 0, file);
+	program_free(&p);
+	MUST(io_remove_tree(AT_FDCWD, t.state, &e));
+	PROGRAM(&p, "replay", file, "--times", "10", "--state", t.state, "--runs", t.runs);
+	program_expect(&p, cuts[_i].exit, cuts[_i].same);
+	program_free(&p);
+	PROGRAM(&p, "replay", t.run, cuts[_i].slug, "--state", t.state, "--runs", t.runs);
+	program_expect(&p, cuts[_i].exit, "same as recorded: ");
+	program_free(&p);
+	GUARD(mem)
+	char *one = mem_printf("test $(ls '%s'/images/ | grep -c 'ext4$') = 1 && "
+			       "test $(du -sm '%s'/images | cut -f1) -lt 32",
+			       t.state, t.state);
+	ck_assert_msg(system(one) == 0, "the disk is not there, or has lost its holes");
+}
+END_TEST
+
 /* A bundle is all that a replay needs: no run folder, no source of the root, an empty cache. */
 START_TEST(bundle_elsewhere)
 {
@@ -255,6 +326,9 @@ Suite *suite_replay(void)
 	tcase_add_test(c, fault_of_the_folder);
 	tcase_add_test(c, first_that_failed);
 	tcase_add_test(c, image_is_gone);
+	tcase_add_test(c, image_built_anew);
+	tcase_add_test(c, setup_differs);
+	tcase_add_loop_test(c, power_cut_ten_times, 0, (int)(sizeof(cuts) / sizeof(cuts[0])));
 	tcase_add_test(c, bundle_elsewhere);
 	suite_add_tcase(s, c);
 	return s;

@@ -152,6 +152,44 @@ START_TEST(layer_on_a_layer)
 }
 END_TEST
 
+/* Files alone make the same bytes each time they are built; `below` is a folder of the root, whose
+ * own time they change. */
+START_TEST(same_bytes_again)
+{
+	TEST_NEEDS_ROOT();
+	struct err e = { 0 };
+	struct bench b;
+	bench_open(&b);
+	char source[300], dir[320];
+	make_source(source);
+	(void)snprintf(dir, sizeof(dir), "%s/d", source);
+	struct image base = busybox(), one = { 0 }, two = { 0 };
+	const struct image_file files[] = {
+		{ "/etc/below", NULL, "1", -1 },
+		{ "/srv/new/deep/x", NULL, "2", -1 },
+		{ "/opt/tree", dir, NULL, -1 },
+	};
+	MUST(image_layer(b.owner, &base, files, 3, NULL, 0, NULL, NULL, &one, &e));
+	ask(&b, &one, "stat -c %Y /etc/below /etc /srv/new/deep/x /srv/new /opt/tree/a | uniq",
+	    "1672531200");
+	ck_assert_int_eq(image_remove(owner_state_dir(b.owner), "all", &e), 1);
+	(void)usleep(1100 * 1000); /* a file system's own time is in seconds */
+	MUST(image_layer(b.owner, &base, files, 3, NULL, 0, NULL, NULL, &two, &e));
+	ck_assert_str_eq(one.digest, two.digest);
+	/* What was not written to keeps its time. */
+	struct stat st;
+	char want[32], busybox_at[450];
+	(void)snprintf(busybox_at, sizeof(busybox_at), "%s/bin/busybox", own_root());
+	ck_assert_int_eq(stat(busybox_at, &st), 0);
+	(void)snprintf(want, sizeof(want), "%lld", (long long)st.st_mtime);
+	ask(&b, &two, "stat -c %Y /bin/busybox", want);
+	image_free(&one);
+	image_free(&two);
+	image_free(&base);
+	bench_close(&b);
+}
+END_TEST
+
 /* The key of a layer with this change in it. */
 static void key_with(struct bench *b, const struct image_file *f, const char *setup, char ret[33])
 {
@@ -468,6 +506,7 @@ Suite *suite_image(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, layer_has_files_and_setup);
 	tcase_add_test(t, layer_on_a_layer);
+	tcase_add_test(t, same_bytes_again);
 	tcase_add_test(t, key_follows_what_is_made);
 	tcase_add_test(t, failures_name_the_cause);
 	tcase_add_test(t, links_stay_inside);
