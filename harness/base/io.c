@@ -48,24 +48,29 @@ int io_write_all(int fd, const void *data, size_t len, struct err *e)
 	return 0;
 }
 
-static int write_and_sync(int dirfd, const char *temp, const void *data, size_t len, struct err *e,
-			  mode_t mode)
+struct new_file {
+	const void *data;
+	size_t len;
+	mode_t mode;
+	bool sync;
+};
+
+static int write_new(int dirfd, const char *temp, const struct new_file *f, struct err *e)
 {
-	GUARD(fd) int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	GUARD(fd) int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, f->mode);
 	if (fd < 0)
 		return ERR(e, errno, "create '%s'", temp);
-	if (io_write_all(fd, data, len, e) < 0)
+	if (io_write_all(fd, f->data, f->len, e) < 0)
 		return err_prefix(e, "'%s'", temp);
-	if (fsync(fd) < 0)
+	if (f->sync && fsync(fd) < 0)
 		return ERR(e, errno, "fsync '%s'", temp);
 	return 0;
 }
 
-int io_write_file(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
-		  struct err *e)
+static int put_file(int dirfd, const char *path, const struct new_file *f, struct err *e)
 {
 	GUARD(mem) char *temp = mem_printf("%s.new-%d", path, (int)getpid());
-	if (write_and_sync(dirfd, temp, data, len, e, mode) < 0) {
+	if (write_new(dirfd, temp, f, e) < 0) {
 		(void)unlinkat(dirfd, temp, 0);
 		return -1;
 	}
@@ -75,6 +80,18 @@ int io_write_file(int dirfd, const char *path, const void *data, size_t len, mod
 		return -1;
 	}
 	return 0;
+}
+
+int io_write_file(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+		  struct err *e)
+{
+	return put_file(dirfd, path, &(struct new_file){ data, len, mode, true }, e);
+}
+
+int io_write_file_unsynced(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+			   struct err *e)
+{
+	return put_file(dirfd, path, &(struct new_file){ data, len, mode, false }, e);
 }
 
 int io_write_knob(int dirfd, const char *path, const char *text, struct err *e)

@@ -14,6 +14,10 @@ int io_read_file(int dirfd, const char *path, size_t max, struct buf *ret, struc
 /* To a temporary name, fsync, rename: the file is old or new, never half. */
 int io_write_file(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 		  struct err *e);
+/* The same without fsync: whole for every process, but a host that loses power may keep it empty.
+ */
+int io_write_file_unsynced(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+			   struct err *e);
 /* One write(2) to a file that exists (proc, sys, cgroup). */
 int io_write_knob(int dirfd, const char *path, const char *text, struct err *e);
 int io_write_all(int fd, const void *data, size_t len, struct err *e);

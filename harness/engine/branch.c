@@ -216,7 +216,7 @@ static int knock_out(struct drill *d, const char *prefix, size_t len, const char
 	d->spec = spec;
 	d->detected = true;
 	struct err lost = { 0 };
-	if (journal_close(j, &lost) < 0 && result == 0) {
+	if (journal_close(j, !spec->unsynced, &lost) < 0 && result == 0) {
 		*e = lost;
 		result = -1;
 	}

@@ -308,7 +308,7 @@ static int seal(struct drill *d, struct err *e)
 		    F_INT("peak_rss", (int64_t)use.ru_maxrss * 1024));
 	struct journal_file *j = d->journal;
 	d->journal = NULL;
-	return journal_close(j, e);
+	return journal_close(j, !d->spec->unsynced, e);
 }
 
 static int tear_down(struct drill *d, struct err *e)

@@ -49,6 +49,9 @@ struct drill_spec {
 	/* One a node of the plan: what its fingerprints are told from (file: as seen from `dir`);
 	 * without a text they are whole. NULL: all are. */
 	const struct state_base *base_states;
+	/* What it leaves is not forced to the disk, one drill of thousands: a death of the harness
+	 * loses nothing by that, a host that loses power the drills of its last seconds. */
+	bool unsynced;
 };
 
 /* Runs in the calling process, which ends up in a network namespace of its own: fork first.

@@ -34,7 +34,8 @@ struct health {
 	struct watched *probes;
 	size_t count;
 	bool lost;
-	bool quiet; /* true when no question is under way and none will be asked */
+	bool told;   /* an answer came: whoever waits looks again */
+	bool sparse; /* somebody waits for `settle`, which is shorter than every `every` */
 	char why[PROBE_DETAIL_MAX + 160];
 	struct err trouble; /* our own: told by the next wait */
 };
@@ -92,6 +93,25 @@ static void answered(void *arg, const struct probe_result *r)
 	take(w, r);
 	ask_kind(w->plan)->end(w->call); /* the answer was the call's: not before it is taken */
 	w->call = NULL;
+	w->health->told = true;
+}
+
+static bool takes_part(const struct watched *w)
+{
+	return (w->plan->when & (UINT64_C(1) << w->health->phase)) != 0;
+}
+
+/* Its answer is good, and another one's first is still to come: asked again now, it could say
+ * nothing that is asked. Once all have answered, each is asked at its own pace. */
+static bool may_rest(const struct watched *w)
+{
+	const struct health *h = w->health;
+	if (!h->sparse || !w->known || !w->ok)
+		return false;
+	for (size_t i = 0; i < h->count; i++)
+		if (takes_part(&h->probes[i]) && !h->probes[i].known)
+			return true;
+	return false;
 }
 
 static void ask(void *arg)
@@ -100,6 +120,8 @@ static void ask(void *arg)
 	struct drill *d = w->health->drill;
 	if (w->call != NULL || !w->active || err_is_set(&w->health->trouble))
 		return; /* slower than its interval: the next tick asks again */
+	if (may_rest(w))
+		return;
 	struct probe_env env = ask_env(d, w->plan);
 	w->active = false; /* start() may run the loop: no second question meanwhile */
 	if (ask_kind(w->plan)->start(&w->call, &env, w->plan->params, w->plan->timeout, answered, w,
@@ -115,7 +137,6 @@ int health_create(struct health **ret, struct drill *d, struct err *e)
 	h->drill = d;
 	h->count = d->plan->steady_count;
 	h->probes = mem_array(h->count, sizeof(*h->probes));
-	h->quiet = true;
 	for (size_t i = 0; i < h->count; i++) {
 		h->probes[i].health = h;
 		h->probes[i].plan = &d->plan->steady[i];
@@ -145,12 +166,18 @@ void health_destroy(struct health *h)
 	free(h);
 }
 
+static int pause_for_answer(struct health *h, struct err *e)
+{
+	h->told = false;
+	return ask_pause(h->drill, HEALTH_TURN_MS * NS_PER_MS, &h->told, e);
+}
+
 int health_quiet(struct health *h, struct err *e)
 {
 	stop_asking(h);
 	for (size_t i = 0; i < h->count; i++)
 		while (h->probes[i].call != NULL)
-			if (ask_pause(h->drill, HEALTH_TURN_MS * NS_PER_MS, NULL, e) < 0)
+			if (pause_for_answer(h, e) < 0)
 				return -1;
 	return 0;
 }
@@ -161,13 +188,14 @@ int health_phase(struct health *h, enum probe_when phase, struct err *e)
 	h->phase = phase;
 	h->phase_begin = clock_now();
 	h->lost = false;
+	h->sparse = false;
 	for (size_t i = 0; i < h->count; i++) {
 		struct watched *w = &h->probes[i];
 		w->known = false;
 		w->ok = false;
 		w->held = false;
 		w->failures = 0;
-		if ((w->plan->when & (UINT64_C(1) << phase)) == 0)
+		if (!takes_part(w))
 			continue;
 		w->active = true;
 		if (loop_add_timer(h->drill->loop, 0, w->plan->every, ask, w, &w->timer, e) < 0)
@@ -185,26 +213,32 @@ int64_t health_resolution(const struct health *h)
 	return coarsest;
 }
 
+/* An interval shorter than a probe's `every` has at most one question of it in it: then a good
+ * answer to the last one, not older than `every` where the interval begins, is all that can be. */
+static bool covers(const struct watched *w, int64_t since, int64_t settle)
+{
+	int64_t every = w->plan->every;
+	return settle < every ? w->ok_last > since - every : w->ok_last - since >= settle;
+}
+
 /* The start of the interval in which all hold, when it is `settle` long by now. */
-static bool settled(struct health *h, int64_t settle, int64_t *ret_since)
+static bool settled(const struct health *h, int64_t settle, int64_t *ret_since)
 {
 	int64_t since = h->phase_begin;
-	int64_t until = INT64_MAX;
 	for (size_t i = 0; i < h->count; i++) {
-		struct watched *w = &h->probes[i];
-		if ((w->plan->when & (UINT64_C(1) << h->phase)) == 0)
+		const struct watched *w = &h->probes[i];
+		if (!takes_part(w))
 			continue;
 		if (!w->known || !w->ok)
 			return false;
 		if (w->ok_since > since)
 			since = w->ok_since;
-		if (w->ok_last < until)
-			until = w->ok_last;
 	}
-	if (until == INT64_MAX)
-		until = clock_now(); /* no probe in this phase: time alone has to pass */
+	for (size_t i = 0; i < h->count; i++)
+		if (takes_part(&h->probes[i]) && !covers(&h->probes[i], since, settle))
+			return false;
 	*ret_since = since;
-	return until - since >= settle;
+	return clock_now() - since >= settle;
 }
 
 static void name_the_bad(struct health *h)
@@ -212,7 +246,7 @@ static void name_the_bad(struct health *h)
 	(void)snprintf(h->why, sizeof(h->why), "steady state did not hold long enough");
 	for (size_t i = 0; i < h->count; i++) {
 		struct watched *w = &h->probes[i];
-		if ((w->plan->when & (UINT64_C(1) << h->phase)) == 0 || (w->known && w->ok))
+		if (!takes_part(w) || (w->known && w->ok))
 			continue;
 		(void)snprintf(h->why, sizeof(h->why), "%s: %s", w->plan->name,
 			       w->known ? w->detail : "no answer yet");
@@ -223,13 +257,17 @@ static void name_the_bad(struct health *h)
 int health_wait(struct health *h, int64_t settle, int64_t deadline, int64_t *ret_since,
 		const char **ret_why, struct err *e)
 {
+	h->sparse = true;
+	for (size_t i = 0; i < h->count; i++)
+		if (takes_part(&h->probes[i]) && h->probes[i].plan->every <= settle)
+			h->sparse = false;
 	while (!settled(h, settle, ret_since)) {
 		if (clock_now() >= deadline) {
 			name_the_bad(h);
 			*ret_why = h->why;
 			return 0;
 		}
-		if (ask_pause(h->drill, HEALTH_TURN_MS * NS_PER_MS, NULL, e) < 0) {
+		if (pause_for_answer(h, e) < 0) {
 			if (err_is_set(&h->trouble))
 				*e = h->trouble;
 			return -1;

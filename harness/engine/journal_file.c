@@ -79,14 +79,14 @@ int64_t journal_events(const struct journal_file *j)
 	return j->events;
 }
 
-int journal_close(struct journal_file *j, struct err *e)
+int journal_close(struct journal_file *j, bool sync, struct err *e)
 {
 	if (j == NULL)
 		return 0;
 	int result = 0;
 	if (err_is_set(&j->failure))
 		result = ERR(e, 0, "the journal lost lines: %s", j->failure.why);
-	else if (fsync(j->fd) < 0)
+	else if (sync && fsync(j->fd) < 0)
 		result = ERR(e, errno, "fsync the journal");
 	(void)close(j->fd);
 	buf_free(&j->line);

@@ -3,6 +3,7 @@
 #ifndef BACKOUT_ENGINE_JOURNAL_FILE_H
 #define BACKOUT_ENGINE_JOURNAL_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "harness/base/err.h"
@@ -25,7 +26,7 @@ void journal_pause(struct journal_file *j);
 void journal_go_on(struct journal_file *j);
 /* Lines of another journal become this one's, and its time is `t` now, and runs. */
 void journal_continue(struct journal_file *j, const char *lines, size_t len, int64_t t);
-/* fsync and close; -1 when any line was lost. Frees. NULL-safe. */
-int journal_close(struct journal_file *j, struct err *e);
+/* fsync (with `sync`) and close; -1 when any line was lost. Frees. NULL-safe. */
+int journal_close(struct journal_file *j, bool sync, struct err *e);
 
 #endif

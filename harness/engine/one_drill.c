@@ -28,9 +28,10 @@ int one_drill_make(struct one_drill *ret, const struct session *s, struct drill_
 		.seed = s->seed,
 		.host_json = s->host_json,
 		.live_fd = -1,
+		.unsynced = s->unsynced && id.role != ROLE_CONTROL,
 	};
 	if (io_mkdirs(d.dir, 0755, e) < 0 ||
-	    (id.fault != NULL && fault_file_write(d.dir, id.fault, e) < 0)) {
+	    (id.fault != NULL && fault_file_write(d.dir, id.fault, !d.spec.unsynced, e) < 0)) {
 		one_drill_free(&d);
 		return -1;
 	}

@@ -227,11 +227,12 @@ static int add_if_there(struct run *r, enum drill_role role, const struct fault_
 	return run_add(r, role, fault, letter, e) < 0 ? -1 : 0;
 }
 
-int fault_file_write(const char *dir, const struct fault_plan *fault, struct err *e)
+int fault_file_write(const char *dir, const struct fault_plan *fault, bool sync, struct err *e)
 {
 	GUARD(mem) char *path = mem_printf("%s/" FAULT_FILE, dir);
 	GUARD(mem) char *line = mem_printf("%s\n", fault->text);
-	return io_write_file(AT_FDCWD, path, line, strlen(line), 0644, e);
+	return (sync ? io_write_file : io_write_file_unsynced)(AT_FDCWD, path, line, strlen(line),
+							       0644, e);
 }
 
 static int real_folder(const struct dirent *entry)

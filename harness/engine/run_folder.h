@@ -15,6 +15,8 @@
 #ifndef BACKOUT_ENGINE_RUN_FOLDER_H
 #define BACKOUT_ENGINE_RUN_FOLDER_H
 
+#include <stdbool.h>
+
 #include "harness/base/err.h"
 #include "harness/model/plan.h"
 #include "harness/model/role.h"
@@ -62,7 +64,7 @@ char *run_label(enum drill_role role, const struct fault_plan *fault, char lette
 /* --- while the run is being made (engine/run.c) --- */
 
 /* The fault as text, for those who read or repeat the drill of this folder. */
-int fault_file_write(const char *dir, const struct fault_plan *fault, struct err *e);
+int fault_file_write(const char *dir, const struct fault_plan *fault, bool sync, struct err *e);
 /* Takes the plan over; the folder must exist. */
 struct run *run_new(struct plan_doc *plan, const char *dir);
 /* Read the folder of a drill that has just ended and judge it (and, for a knock-out, the drill it

@@ -6,6 +6,7 @@
 #ifndef BACKOUT_ENGINE_SESSION_H
 #define BACKOUT_ENGINE_SESSION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,7 @@ struct session {
 	struct run *run;
 	struct pool *pool;   /* from session_folder() to session_disown() */
 	size_t index, total; /* drills begun, and to come, as far as known */
+	bool unsynced;       /* drills; see drill.h. The controls are synced all the same */
 };
 
 /* For image_progress_fn and its like; `arg` is the session. */

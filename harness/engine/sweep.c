@@ -287,7 +287,8 @@ static int sweep_all(struct sweeping *w, struct err *e)
 	    drill_reruns(w, e) < 0)
 		return -1;
 	if (retry_late(w, e) < 0 || drill_pairs(w, e) < 0 || sweep_publish(w, e) < 0 ||
-	    confirm(w, e) < 0 || shrink_pairs(w, e) < 0 || sweep_publish(w, e) < 0)
+	    confirm(w, e) < 0 || shrink_pairs(w, e) < 0 || sweep_publish(w, e) < 0 ||
+	    sweep_sync(w, e) < 0)
 		return -1;
 	return sweep_write(w, e);
 }
@@ -371,6 +372,7 @@ int sweep_execute(struct run **ret, const struct sweep_options *o, const struct 
 		       .state_dir = o->run.state_dir,
 		       .runs_dir = o->run.runs_dir,
 		       .progress = watch->run,
+		       .unsynced = true,
 		       .interrupted = interrupted },
 		.o = o,
 		.ask = o->ask,

@@ -78,6 +78,12 @@ int sweep_write(const struct sweeping *w, struct err *e)
 	return io_write_file(AT_FDCWD, path, b.data, b.len, 0644, e);
 }
 
+int sweep_sync(const struct sweeping *w, struct err *e)
+{
+	GUARD(fd) int fd = open(w->s.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 && syncfs(fd) == 0 ? 0 : ERR(e, errno, "sync '%s'", w->s.dir);
+}
+
 static const char *copy(struct arena *a, const char *s)
 {
 	return s != NULL ? arena_strdup(a, s) : NULL;

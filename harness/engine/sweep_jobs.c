@@ -69,7 +69,8 @@ static int make_knockout_dir(struct sweeping *w, struct sweep_job *j, struct err
 	const struct fault_plan *f = j->drill.id.fault;
 	GUARD(mem) char *label = run_label(ROLE_KNOCKOUT, f, 0);
 	j->knockout_dir = mem_printf("%s/%s", w->s.dir, label);
-	if (io_mkdirs(j->knockout_dir, 0755, e) < 0 || fault_file_write(j->knockout_dir, f, e) < 0)
+	if (io_mkdirs(j->knockout_dir, 0755, e) < 0 ||
+	    fault_file_write(j->knockout_dir, f, !j->drill.spec.unsynced, e) < 0)
 		return -1;
 	j->branch.knockout_dir = j->knockout_dir;
 	return 0;

@@ -56,7 +56,7 @@ struct sweeping {
 	const char **notes;
 	size_t note_count;
 	unsigned passes;
-	size_t unknown; /* points of later recordings that are not in the list */
+	size_t unknown;           /* points of later recordings that are not in the list */
 	struct state_base *bases; /* one a node: control-a's B, which fingerprints are told from */
 	struct sweep_job *work;
 	size_t active; /* jobs that run */
@@ -119,6 +119,8 @@ void sweep_leave_place(struct sweeping *w);
 bool sweep_place_has_room(const struct sweeping *w, uint64_t bytes);
 
 /* sweep_folder.c: from and to the run folder. */
+/* What its drills have left goes to the disk, at once. */
+int sweep_sync(const struct sweeping *w, struct err *e);
 int sweep_write(const struct sweeping *w, struct err *e);
 void sweep_ask_json(const struct sweep_ask *ask, struct buf *out);
 /* What an earlier part of this sweep has drilled. */

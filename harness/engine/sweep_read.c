@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness/base/guard.h"
@@ -187,12 +188,21 @@ static bool sealed(const char *dir)
 	return yes;
 }
 
+/* A host that lost power may have kept its name alone. */
+static bool has_fault(const char *drill)
+{
+	struct stat st;
+	GUARD(mem) char *path = mem_printf("%s/fault.json", drill);
+	return stat(path, &st) == 0 && st.st_size > 0;
+}
+
 int sweep_folder_prune_one(const char *dir, const char *slug, bool *ret_whole, struct err *e)
 {
 	static const char *const kinds[] = { "drills", "knockouts" };
 	GUARD(mem) char *drill = mem_printf("%s/drills/%s", dir, slug);
 	GUARD(mem) char *knockout = mem_printf("%s/knockouts/%s", dir, slug);
-	*ret_whole = sealed(drill) && (access(knockout, F_OK) < 0 || sealed(knockout));
+	*ret_whole = sealed(drill) && has_fault(drill) &&
+		     (access(knockout, F_OK) < 0 || sealed(knockout));
 	if (*ret_whole)
 		return 0;
 	for (size_t i = 0; i < 2; i++) {
