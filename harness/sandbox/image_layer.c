@@ -95,13 +95,15 @@ static int show_root(struct node *n, const char *tree, struct err *e)
 	GUARD(mem) char *theirs_path = mem_printf("/proc/%d/ns/mnt", (int)node_init_pid(n));
 	GUARD(fd) int ours = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	GUARD(fd) int theirs = open(theirs_path, O_RDONLY | O_CLOEXEC);
-	if (ours < 0 || theirs < 0)
+	/* setns(2) moves us to the root of what it enters, and sources may be relative paths. */
+	GUARD(fd) int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ours < 0 || theirs < 0 || here < 0)
 		return ERR(e, errno, "open the mount namespaces");
 	if (setns(theirs, CLONE_NEWNS) < 0)
 		return ERR(e, errno, "enter the node's mount namespace");
 	GUARD(fd) int root = open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	int cause = errno;
-	if (setns(ours, CLONE_NEWNS) < 0)
+	if (setns(ours, CLONE_NEWNS) < 0 || fchdir(here) < 0)
 		return ERR(e, errno, "leave the node's mount namespace");
 	if (root < 0)
 		return ERR(e, cause, "take the node's root");

@@ -466,6 +466,26 @@ START_TEST(builders_wait)
 }
 END_TEST
 
+/* A scenario that is named by a relative path names its sources by relative ones. */
+START_TEST(sources_by_relative_paths)
+{
+	struct bench b;
+	struct err e = { 0 };
+	struct image base = { 0 }, layer = { 0 };
+	bench_open(&b);
+	MUST(image_dir(own_root(), &base, &e));
+	GUARD(mem) char *file = mem_printf("%s/source", b.state);
+	MUST(io_write_file(AT_FDCWD, file, "text", 4, 0644, &e));
+	ck_assert_int_eq(chdir(b.state), 0);
+	const struct image_file files[] = { { "/etc/by-path", "source", NULL, -1 } };
+	MUST(image_layer(b.owner, &base, files, 1, NULL, 0, NULL, NULL, &layer, &e));
+	ck_assert_int_eq(chdir("/"), 0);
+	image_free(&layer);
+	image_free(&base);
+	bench_close(&b);
+}
+END_TEST
+
 /* From another machine: only what has the content that it claims, and under a key of its own. */
 START_TEST(taken_from_elsewhere)
 {
@@ -506,6 +526,7 @@ Suite *suite_image(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, layer_has_files_and_setup);
 	tcase_add_test(t, layer_on_a_layer);
+	tcase_add_test(t, sources_by_relative_paths);
 	tcase_add_test(t, same_bytes_again);
 	tcase_add_test(t, key_follows_what_is_made);
 	tcase_add_test(t, failures_name_the_cause);
