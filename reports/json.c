@@ -14,20 +14,17 @@
  *	    name, label (folder in the run), outcome, pass, unexpected, unstable, why,
  *	    expect       what may follow (drills only)
  *	    injector, trigger, exact (drills only; exact false: struck by elapsed time)
- *	    window_ns    first patch step -> healthy         null: does not apply
- *	    recovery_ns  strike -> healthy (control: rollback's begin -> healthy)
- *	    recovery     {detection_ns, decision_ns, rollback_ns, healing_ns}, its parts
- *	    strike, felt, detected    one line each, or null
- *	    sealed       false: the journal has no end
- *	    peak_rss     bytes, of the drill's process; null when unsealed
- *	    findings     [{outcome, evidence}] every row of the verdict table that holds
- *	    residue      [change] B -> after rollback; hidden entries too, each with hidden_by
- *	    residue_visible   how many are not hidden
- *	    drift, drift_visible   likewise: the control's patched state -> this drill's
- *	knockouts    [{name, label, sealed}]
- *	noise        [change] between the two controls
- *	hidden       [{by, why, count}] each mask and ignore row, and how often it hid an entry
- *	sweep        null, or what sweep_json.c describes
+ *	    shrunk       {drills, label, strikes} of a fault that was shrunk: how many drills it
+ *took, the failing one with the fewest strikes (null: all are needed), how many window_ns    first
+ *patch step -> healthy         null: does not apply recovery_ns  strike -> healthy (control:
+ *rollback's begin -> healthy) recovery     {detection_ns, decision_ns, rollback_ns, healing_ns},
+ *its parts strike, felt, detected    one line each, or null sealed       false: the journal has no
+ *end peak_rss     bytes, of the drill's process; null when unsealed findings     [{outcome,
+ *evidence}] every row of the verdict table that holds residue      [change] B -> after rollback;
+ *hidden entries too, each with hidden_by residue_visible   how many are not hidden drift,
+ *drift_visible   likewise: the control's patched state -> this drill's knockouts    [{name, label,
+ *sealed}] noise        [change] between the two controls hidden       [{by, why, count}] each mask
+ *and ignore row, and how often it hid an entry sweep        null, or what sweep_json.c describes
  *	change       {node, kind, key, what (added|removed|changed), owner (null: no package),
  *	              attrs [{name, before, after}], hidden_by, hidden_why}
  */
@@ -73,7 +70,22 @@ static void put_sealed(struct buf *b, const struct journal *j)
 	json_put_ns(b, "peak_rss", end != NULL ? json_get_int(end->fields, "peak_rss", -1) : -1);
 }
 
-static void put_item(struct buf *b, const struct report_item *it)
+/* There is nothing to shrink in most drills. */
+static void put_shrunk(struct buf *b, const struct report_input *in, const struct report_item *it)
+{
+	const struct report_item *least;
+	const size_t tries = report_shrunk(in, it, &least);
+	if (tries == 0)
+		return;
+	json_put_open(b, "shrunk", '{');
+	json_put_int(b, "drills", (int64_t)tries);
+	json_put_str(b, "label", least != NULL ? least->label : NULL);
+	json_put_int(b, "strikes",
+		     (int64_t)(least != NULL ? least->fault->joined : it->fault->joined) + 1);
+	buf_putc(b, '}');
+}
+
+static void put_item(struct buf *b, const struct report_input *in, const struct report_item *it)
 {
 	const struct verdict *v = it->verdict;
 	json_put_open(b, NULL, '{');
@@ -91,6 +103,7 @@ static void put_item(struct buf *b, const struct report_item *it)
 	json_put_str(b, "why", v->why);
 	if (it->fault != NULL)
 		put_fault(b, it->fault);
+	put_shrunk(b, in, it);
 	put_timing(b, &v->timing);
 	json_put_str(b, "strike", v->strike);
 	json_put_str(b, "felt", v->felt);
@@ -117,7 +130,7 @@ static void put_role(struct buf *b, const char *name, const struct report_input 
 	json_put_open(b, name, '[');
 	for (size_t i = 0; i < in->count; i++)
 		if (in->items[i].role == role)
-			put_item(b, &in->items[i]);
+			put_item(b, in, &in->items[i]);
 	buf_putc(b, ']');
 }
 

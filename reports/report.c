@@ -99,6 +99,28 @@ void report_count(const struct report_input *in, struct report_counts *ret)
 	}
 }
 
+size_t report_shrunk(const struct report_input *in, const struct report_item *it,
+		     const struct report_item **ret)
+{
+	static const char word[] = " shrunk ";
+	size_t tries = 0;
+	*ret = NULL;
+	for (size_t i = 0; it->fault != NULL && i < in->count; i++) {
+		const struct report_item *o = &in->items[i];
+		const size_t len = strlen(it->fault->name);
+		if (o->role != ROLE_DRILL || o->verdict == NULL ||
+		    strncmp(o->fault->name, it->fault->name, len) != 0 ||
+		    strncmp(o->fault->name + len, word, strlen(word)) != 0)
+			continue;
+		const bool fails =
+			!o->verdict->pass && outcome_exit(o->verdict->outcome) != EXIT_INCONCLUSIVE;
+		tries++;
+		if (fails && (*ret == NULL || o->fault->joined < (*ret)->fault->joined))
+			*ret = o;
+	}
+	return tries;
+}
+
 const char *report_result(int exit)
 {
 	static const struct {

@@ -66,6 +66,11 @@ struct report_counts {
 };
 void report_count(const struct report_input *in, struct report_counts *ret);
 
+/* How many drills were made to shrink this one's fault, "NAME shrunk N"; *ret: the failing one of
+ * them with the fewest strikes; NULL: all of them are needed. */
+size_t report_shrunk(const struct report_input *in, const struct report_item *it,
+		     const struct report_item **ret);
+
 /* The run in one word, by its exit code: passed, failed, inconclusive, broken, aborted, error. */
 const char *report_result(int exit);
 /* The name a reader knows: the fault's, or the label of a control. */

@@ -6,11 +6,9 @@
  *	  complete, cut (null: not cut)
  *	  took_ns, jobs, cores (null: unknown), points_per_s, points_per_s_core
  *	  drilled      {points, classes}; unstable: points
- *	  pairs        null: not asked for; {pairs, drilled, spoilt (classes without any behind them)}
- *	  outcomes     {OUTCOME: {points, passed_points, passed_classes}}, those that occur
- *	  recovery     {classes, p50_ns, p95_ns, max_ns}
- *	  ways         [{how, why, classes, points}]
- *	  notes        [text]
+ *	  pairs        null: not asked for; {pairs, drilled, spoilt (classes without any behind
+ *them)} outcomes     {OUTCOME: {points, passed_points, passed_classes}}, those that occur recovery
+ *{classes, p50_ns, p95_ns, max_ns} ways         [{how, why, classes, points}] notes        [text]
  *	  groups       worst first: [{outcome, what, patterns [text], points, classes [index],
  *	                 first (index of a point), label,
  *	                 residue [{classes, points, change}]}]

@@ -43,8 +43,8 @@ struct row {
 
 static const char *ran_twice(const struct report_item *it)
 {
-	bool twice = it->journal != NULL &&
-		     journal_find(it->journal, EVENT_ROLLBACK_AGAIN, 0) != NULL;
+	bool twice =
+		it->journal != NULL && journal_find(it->journal, EVENT_ROLLBACK_AGAIN, 0) != NULL;
 	return twice ? ", which is run twice" : "";
 }
 
@@ -178,6 +178,26 @@ static void put_again(struct buf *b, const struct report_input *in, const struct
 	buf_printf(b, "    again     backout replay %s %s\n", in->dir, it->label);
 }
 
+/* `it` of several strikes, and what was tried with fewer of them. */
+static void put_shrunk(struct buf *b, const struct report_input *in, const struct report_item *it)
+{
+	const struct report_item *least;
+	const size_t tries = report_shrunk(in, it, &least);
+	if (tries == 0)
+		return;
+	if (least == NULL) {
+		buf_printf(b, "    shrunk    no: fewer than its %zu strikes do not fail\n",
+			   it->fault->joined + 1);
+		return;
+	}
+	buf_printf(b, "    shrunk    %zu of its %zu strikes %s enough:", least->fault->joined + 1,
+		   it->fault->joined + 1, least->fault->joined == 0 ? "is" : "are");
+	for (const struct fault_plan *f = least->fault; f != NULL; f = f->next)
+		buf_printf(b, "%s %s at %s", f == least->fault ? "" : ",", f->injector->name,
+			   f->trigger->name);
+	buf_printf(b, " (%s)\n", least->label);
+}
+
 static void put_failure(struct buf *b, const struct report_input *in, const struct report_item *it,
 			bool colour)
 {
@@ -210,6 +230,7 @@ static void put_failure(struct buf *b, const struct report_input *in, const stru
 			   v->drift_visible);
 		put_changes(b, &v->drift, CHANGES_SHOWN_MAX);
 	}
+	put_shrunk(b, in, it);
 	report_fact(b, "hint", report_hint(v->outcome));
 	buf_printf(b, "    look      backout show %s %s\n", in->dir, it->label);
 	put_again(b, in, it);

@@ -44,6 +44,8 @@ static int run_run(int argc, char **argv)
 		{ "var", OPTION_PAIRS, &vars, "NAME=VALUE", "give a variable of the scenario" },
 		{ "seed", OPTION_TEXT, &o.seed, "TEXT",
 		  "instead of one that is drawn and recorded" },
+		{ "shrink", OPTION_FLAG, &o.shrink, NULL,
+		  "of a failing fault with several strikes, find the fewest that still fail" },
 		{ "json", OPTION_FLAG, &json, NULL, "the report on stdout as JSON" },
 		{ "quiet", OPTION_FLAG, &quiet, NULL, "no notes" },
 		OPTION_ROW_STATE(state),

@@ -7,6 +7,7 @@
 #include "harness/engine/needs.h"
 #include "harness/engine/one_drill.h"
 #include "harness/engine/roots.h"
+#include "harness/engine/run_shrink.h"
 #include "harness/sandbox/host.h"
 
 static bool selected(const struct run_options *o, const struct fault_plan *f)
@@ -14,14 +15,16 @@ static bool selected(const struct run_options *o, const struct fault_plan *f)
 	return o->fault == NULL || strcmp(o->fault, f->name) == 0 || strcmp(o->fault, f->slug) == 0;
 }
 
+/* Index of the drill's item, or -1. */
 static int drill_and_knockout(struct session *s, const struct fault_plan *f, struct err *e)
 {
 	int drill = one_drill(s, (struct drill_id){ ROLE_DRILL, f, 0 }, e);
 	if (drill < 0)
 		return -1;
-	if (*s->interrupted != 0 || !one_drill_needs_knockout(s, drill))
-		return 0;
-	return one_knockout(s, drill, e);
+	if (*s->interrupted == 0 && one_drill_needs_knockout(s, drill) &&
+	    one_knockout(s, drill, e) < 0)
+		return -1;
+	return drill;
 }
 
 /* A workflow that fails by itself, or an oracle that is blind, makes every drill worthless. */
@@ -47,10 +50,13 @@ static int all_drills(struct session *s, const struct run_options *o, struct err
 		return -1;
 	if (!worth_drilling(s))
 		return 0;
-	for (size_t i = 0; i < p->fault_count; i++)
-		if (*s->interrupted == 0 && selected(o, &p->faults[i]) &&
-		    drill_and_knockout(s, &p->faults[i], e) < 0)
+	for (size_t i = 0; i < p->fault_count; i++) {
+		if (*s->interrupted != 0 || !selected(o, &p->faults[i]))
+			continue;
+		int drill = drill_and_knockout(s, &p->faults[i], e);
+		if (drill < 0 || (o->shrink && run_shrink(s, drill, drill_and_knockout, e) < 0))
 			return -1;
+	}
 	return run_conclude(s->run, e);
 }
 

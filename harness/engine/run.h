@@ -19,6 +19,7 @@ struct run_options {
 	const struct pairs *vars; /* NULL: none */
 	const char *fault;        /* only the fault of this name or slug; NULL: all */
 	const char *seed;         /* NULL: drawn and recorded */
+	bool shrink;              /* of a failing fault's strikes find the fewest that still fail */
 	const char *dir;          /* of the run; NULL: a new one below runs_dir */
 };
 

@@ -247,8 +247,8 @@ static int shrink_pairs(struct sweeping *w, struct err *e)
 static int roll_back_twice(struct sweeping *w, struct err *e)
 {
 	struct one_drill d;
-	const bool asked = strcmp(w->ask.in, "patch") != 0 &&
-			   (w->strike.leaves == LEAVES_WRITTEN || w->strike.leaves == LEAVES_BOOTED);
+	const bool asked = strcmp(w->ask.in, "patch") != 0 && (w->strike.leaves == LEAVES_WRITTEN ||
+							       w->strike.leaves == LEAVES_BOOTED);
 	if (!asked || *w->s.interrupted != 0 || run_has_control(w->s.run, CONTROL_TWICE))
 		return 0;
 	if (one_drill_make(&d, &w->s, (struct drill_id){ ROLE_CONTROL, NULL, CONTROL_TWICE }, e) <
@@ -282,9 +282,8 @@ static int sweep_all(struct sweeping *w, struct err *e)
 	w->began = clock_now();
 	w->until = w->o->budget > 0 ? w->began + w->o->budget : 0;
 	sweep_tell(w);
-	if (sweep_write(w, e) < 0 || roll_back_twice(w, e) < 0 ||
-	    sweep_start_knockouts(w, e) < 0 || drill_branches(w, e) < 0 ||
-	    drill_reruns(w, e) < 0)
+	if (sweep_write(w, e) < 0 || roll_back_twice(w, e) < 0 || sweep_start_knockouts(w, e) < 0 ||
+	    drill_branches(w, e) < 0 || drill_reruns(w, e) < 0)
 		return -1;
 	if (retry_late(w, e) < 0 || drill_pairs(w, e) < 0 || sweep_publish(w, e) < 0 ||
 	    confirm(w, e) < 0 || shrink_pairs(w, e) < 0 || sweep_publish(w, e) < 0 ||

@@ -182,8 +182,7 @@ static int add_whole(struct sweeping *w, struct sweep_job *j, struct err *e)
 	*slot_of(c, j->try) = item;
 	if (*w->s.interrupted != 0 || !one_drill_needs_knockout(&w->s, item))
 		return 0;
-	return start_whole(w, j->cls, j->try, (struct drill_id){ ROLE_KNOCKOUT, id->fault, 0 },
-			   e);
+	return start_whole(w, j->cls, j->try, (struct drill_id){ ROLE_KNOCKOUT, id->fault, 0 }, e);
 }
 
 /* What an interruption has cut is not drilled: nothing of it stays. */
@@ -209,8 +208,8 @@ int sweep_start_knockouts(struct sweeping *w, struct err *e)
 		if (c->item < 0 || run_has_knockout(w->s.run, c->item) ||
 		    !one_drill_needs_knockout(&w->s, c->item))
 			continue;
-		if (start_whole(w, i, TRY_CLASS, (struct drill_id){ ROLE_KNOCKOUT, c->fault, 0 }, e) <
-		    0)
+		if (start_whole(w, i, TRY_CLASS, (struct drill_id){ ROLE_KNOCKOUT, c->fault, 0 },
+				e) < 0)
 			return -1;
 	}
 	return 0;

@@ -109,10 +109,11 @@ static size_t single_at(const struct sweeping *w, const struct point *p)
 	return w->class_count;
 }
 
-struct try {
+struct
+try {
 	struct sweeping *w;
 	size_t cls;
-	int (*drill)(struct sweeping *w, size_t cls, struct err *e);
+	int (*drill)(struct sweeping * w, size_t cls, struct err * e);
 	struct err *e;
 };
 

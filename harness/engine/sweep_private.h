@@ -23,8 +23,8 @@ struct swept {
 	enum sweep_how how;
 	const char *why;
 	const struct fault_plan *fault;
-	int item;  /* of the run; -1: not drilled yet */
-	int again; /* the same strike from the start of the workflow; -1: not made */
+	int item;   /* of the run; -1: not drilled yet */
+	int again;  /* the same strike from the start of the workflow; -1: not made */
 	int second; /* of a pair, its second strike alone; -1: not made */
 	enum sweep_second alone;
 	bool skip; /* another shard's */
@@ -44,11 +44,11 @@ struct sweeping {
 	struct point_list list;
 	struct swept *classes;
 	size_t class_count;
-	size_t singles; /* the first so many classes; pairs come behind */
-	size_t spoilt;  /* singles without pairs behind them, for they fail alone */
-	bool pairs_told; /* that there are too many */
+	size_t singles;            /* the first so many classes; pairs come behind */
+	size_t spoilt;             /* singles without pairs behind them, for they fail alone */
+	bool pairs_told;           /* that there are too many */
 	struct record_spec behind; /* what a drill records of its rollback, for pairs */
-	size_t *order; /* of the classes, as they are drilled */
+	size_t *order;             /* of the classes, as they are drilled */
 	unsigned jobs;
 	int64_t began, until; /* of the drills; CLOCK_MONOTONIC */
 	int64_t before;       /* that earlier parts of this sweep took; ns */
@@ -85,8 +85,8 @@ int sweep_item(const struct sweeping *w, size_t cls);
 /* sweep_pairs.c: a strike in the patch, then one in the rollback that follows. */
 /* Lists them behind all classes drilled so far that pass; nothing unless asked for. */
 int sweep_pairs_list(struct sweeping *w, struct err *e);
-/* Of a failing pair: does its second strike alone fail as well? `drill` (may be NULL) makes that drill where
- * no class has. */
+/* Of a failing pair: does its second strike alone fail as well? `drill` (may be NULL) makes that
+ * drill where no class has. */
 int sweep_pairs_shrink(struct sweeping *w, size_t cls,
 		       int (*drill)(struct sweeping *w, size_t cls, struct err *e), struct err *e);
 

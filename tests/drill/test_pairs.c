@@ -164,8 +164,7 @@ START_TEST(none_behind_what_fails_alone)
 	ck_assert_int_eq(t.p.exit, 1);
 	ck_assert_uint_gt(t.s->spoilt, 0);
 	for (size_t i = 0; i < t.s->point_count; i++)
-		ck_assert(!t.s->points[i].pair ||
-			  t.s->classes[t.s->points[i].after].verdict->pass);
+		ck_assert(!t.s->points[i].pair || t.s->classes[t.s->points[i].after].verdict->pass);
 	free_toy(&t);
 }
 END_TEST
@@ -219,8 +218,8 @@ START_TEST(a_whole_rollback_runs_again)
 	struct swept_toy t;
 	struct program p;
 	toy_set_up(&t.where);
-	PROGRAM(&t.p, "sweep", PAIRS, "--in", "rollback", "--rollback", rows[_i].rollback, "--state",
-		t.where.state, "--runs", t.where.runs, "--var", t.where.root, "--json");
+	PROGRAM(&t.p, "sweep", PAIRS, "--in", "rollback", "--rollback", rows[_i].rollback,
+		"--state", t.where.state, "--runs", t.where.runs, "--var", t.where.root, "--json");
 	read_again(&t);
 	ck_assert_int_eq(t.p.exit, rows[_i].exit);
 	ck_assert_int_eq(run_view(t.run)->exit, rows[_i].exit);
@@ -233,6 +232,43 @@ START_TEST(a_whole_rollback_runs_again)
 	sweep_toy(&t, rows[_i].rollback, "patch", "1ms");
 	ck_assert_ptr_null(twice_of(&t));
 	free_toy(&t);
+}
+END_TEST
+
+/* Of three strikes two are needed, of two one; of two that only fail together, both. */
+START_TEST(a_run_shrinks)
+{
+	static const struct {
+		const char *fault, *label; /* of the smallest; NULL: all are needed */
+		int strikes;
+		const char *says;
+	} rows[] = {
+		{ "all three", "drills/all-three-shrunk-", 2, "2 of its 3 strikes are enough" },
+		{ "one too many", "drills/one-too-many-shrunk-", 1,
+		  "1 of its 2 strikes is enough" },
+		{ "both", NULL, 2, "fewer than its 2 strikes do not fail" },
+	};
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	toy_set_up(&t);
+	PROGRAM(&p, "run", "tests/drill/scenarios/joined.json", "--fault", rows[_i].fault,
+		"--shrink", "--state", t.state, "--runs", t.runs, "--var", t.root, "--json");
+	ck_assert_int_eq(p.exit, 1);
+	struct json_doc *report = program_json(&p);
+	const struct json *shrunk = json_get(report_drill(report, rows[_i].fault), "shrunk");
+	ck_assert_ptr_nonnull(shrunk);
+	const char *label = json_get_string(shrunk, "label", NULL);
+	ck_assert_int_eq((label != NULL), (rows[_i].label != NULL));
+	if (label != NULL)
+		ck_assert_int_eq(strncmp(label, rows[_i].label, strlen(rows[_i].label)), 0);
+	ck_assert_int_eq((int)json_get_int(shrunk, "strikes", -1), rows[_i].strikes);
+	json_doc_free(report);
+	program_free(&p);
+	toy_find_run(&t);
+	PROGRAM(&p, "report", t.run);
+	program_expect(&p, 0, rows[_i].says);
+	program_free(&p);
 }
 END_TEST
 
@@ -260,6 +296,7 @@ Suite *suite_pairs(void)
 	tcase_add_test(t, none_behind_what_fails_alone);
 	tcase_add_test(t, goes_on);
 	tcase_add_loop_test(t, a_whole_rollback_runs_again, 0, 2);
+	tcase_add_loop_test(t, a_run_shrinks, 0, 3);
 	tcase_add_test(t, pairs_begin_in_the_patch);
 	suite_add_tcase(s, t);
 	return s;
