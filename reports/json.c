@@ -109,6 +109,7 @@ static void put_item(struct buf *b, const struct report_input *in, const struct 
 	json_put_str(b, "felt", v->felt);
 	json_put_str(b, "detected", v->detected);
 	put_sealed(b, it->journal);
+	json_put_bool(b, "kept", it->kept);
 	json_put_open(b, "findings", '[');
 	for (size_t i = 0; i < v->finding_count; i++) {
 		json_put_open(b, NULL, '{');

@@ -26,6 +26,7 @@ struct report_item {
 	const struct fault_plan *fault; /* NULL: a control */
 	const struct verdict *verdict;  /* NULL: a knock-out, which is judged with its drill */
 	const struct journal *journal;  /* NULL: it could not be read */
+	bool kept;                      /* what its nodes have written lies in its folder */
 };
 
 struct report_input {

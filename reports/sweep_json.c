@@ -13,7 +13,7 @@
  *	                 first (index of a point), label,
  *	                 residue [{classes, points, change}]}]
  *	  classes      [{first, points, how, why, label, group (index or null), outcome, pass,
- *	                 culprit, timed_out, confirmed (an outcome, or null), window_ns,
+ *	                 culprit, timed_out, confirmed (an outcome, or null), kept, window_ns,
  *	                 recovery_ns, residue_visible, drift_visible}]
  *	                 outcome and what follows: null when it was not drilled
  *	                 second_alone (of a pair that fails: "passes", "fails"; null: not tried),
@@ -150,6 +150,7 @@ static void put_class(struct buf *b, const struct sweep *s, size_t index, size_t
 		json_put_str(b, "culprit", v->culprit);
 		json_put_bool(b, "timed_out", v->timed_out);
 		json_put_str(b, "confirmed", tried ? outcome_name(c->confirmed) : NULL);
+		json_put_bool(b, "kept", c->kept);
 		json_put_ns(b, "window_ns", v->timing.window);
 		json_put_ns(b, "recovery_ns", v->timing.recovery);
 		json_put_int(b, "residue_visible", (int64_t)v->residue_visible);

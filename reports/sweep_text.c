@@ -277,6 +277,19 @@ static void put_command(struct buf *b, const char *word, const char *command,
 		buf_printf(b, "    %-9s backout %s %s %s\n", word, command, in->dir, c->label);
 }
 
+/* Of the group's first class that has it: the first of all may be among those that a sweep does not
+ * keep. */
+static void put_kept(struct buf *b, const struct report_input *in, const struct sweep_group *g)
+{
+	for (size_t i = 0; i < g->class_count; i++) {
+		const struct sweep_class *c = &in->sweep->classes[g->classes[i]];
+		if (!c->kept)
+			continue;
+		buf_printf(b, "    kept      backout shell %s %s --kept\n", in->dir, c->label);
+		return;
+	}
+}
+
 static void put_group_line(struct buf *b, size_t number, const struct sweep_group *g, bool colour)
 {
 	buf_printf(b, "\n%2zu. %s%s%s at %zu point%s", number, paint(colour, group_tone(g)),
@@ -324,6 +337,7 @@ static void put_group(struct buf *b, const struct report_input *in, size_t index
 	report_fact(b, "hint", hint(g->outcome));
 	put_command(b, "look", "show", in, c);
 	put_command(b, "replay", "replay", in, c);
+	put_kept(b, in, g);
 }
 
 /* Failures, and what proves too little. */

@@ -176,6 +176,8 @@ static void put_again(struct buf *b, const struct report_input *in, const struct
 	if (it->fault == NULL || it->journal == NULL)
 		return;
 	buf_printf(b, "    again     backout replay %s %s\n", in->dir, it->label);
+	if (it->kept)
+		buf_printf(b, "    kept      backout shell %s %s --kept\n", in->dir, it->label);
 }
 
 /* `it` of several strikes, and what was tried with fewer of them. */

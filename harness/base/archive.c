@@ -21,6 +21,7 @@ enum { ARCHIVE_CHUNK = 256 * 1024, ARCHIVE_DEPTH_MAX = 64 };
 struct archive_out {
 	struct archive *tar;
 	char *path, *temp;
+	const char *but; /* of the tree being added */
 };
 
 static int refuse(struct archive *a, const char *path, struct err *e)
@@ -134,9 +135,10 @@ static int add_tree(struct archive_out *a, const char *name, const char *from, i
 		return ERR(e, errno, "list '%s'", from);
 	for (int i = 0; i < n; i++) {
 		const char *base = entries[i]->d_name;
+		bool left_out = depth == 0 && a->but != NULL && strcmp(a->but, base) == 0;
 		GUARD(mem) char *path = mem_printf("%s/%s", from, base);
 		GUARD(mem) char *inside = mem_printf("%s/%s", name, base);
-		if (result == 0)
+		if (result == 0 && !left_out)
 			result = add_entry(a, inside, path, depth, e);
 		free(entries[i]);
 	}
@@ -144,8 +146,10 @@ static int add_tree(struct archive_out *a, const char *name, const char *from, i
 	return result;
 }
 
-int archive_add_tree(struct archive_out *a, const char *name, const char *from, struct err *e)
+int archive_add_tree(struct archive_out *a, const char *name, const char *from, const char *but,
+		     struct err *e)
 {
+	a->but = but;
 	return add_tree(a, name, from, 0, e);
 }
 

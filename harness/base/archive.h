@@ -18,8 +18,9 @@ int archive_create(struct archive_out **ret, const char *path, struct err *e);
 int archive_add_file(struct archive_out *a, const char *name, const char *from, struct err *e);
 int archive_add_text(struct archive_out *a, const char *name, const char *text, struct err *e);
 /* The folder's plain files, and those of its folders, below `name`. Anything else in it is an
- * error. */
-int archive_add_tree(struct archive_out *a, const char *name, const char *from, struct err *e);
+ * error. What is called `but` in the folder itself is left out; NULL: nothing. */
+int archive_add_tree(struct archive_out *a, const char *name, const char *from, const char *but,
+		     struct err *e);
 /* Frees, whatever it returns; on failure nothing is left. */
 int archive_finish(struct archive_out *a, struct err *e);
 void archive_discard(struct archive_out *a); /* NULL-safe */

@@ -16,6 +16,13 @@
 #include "harness/cli/command.h"
 #include "harness/model/param.h"
 
+/* An option row that several commands share; `v` is a bool. */
+#define OPTION_ROW_KEEP(v)                                                                         \
+	{                                                                                          \
+		"keep-on-fail", OPTION_FLAG, &(v), NULL,                                           \
+			"keep what the nodes had written in drills that do not pass (shell --kept)" \
+	}
+
 enum option_type {
 	OPTION_END,
 	OPTION_FLAG,  /* bool * */

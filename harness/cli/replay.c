@@ -18,7 +18,7 @@ struct request {
 	const char *run, *drill; /* drill: NULL, the first that failed */
 	const char *state_dir, *runs_dir;
 	uint64_t times;
-	bool json;
+	bool json, keep;
 };
 
 /* What came of the replays so far. */
@@ -117,6 +117,7 @@ static int replay(const struct request *q, struct err *e)
 		.state_dir = q->state_dir,
 		.runs_dir = q->runs_dir,
 		.progress = &silent,
+		.keep = q->keep,
 	};
 	if (recorded_open(&recorded, &common, e) < 0)
 		return -1;
@@ -133,6 +134,7 @@ static int replay_run(int argc, char **argv)
 	struct arguments args;
 	const struct option_row rows[] = {
 		{ "times", OPTION_TEXT, &times, "N", "repeat it so often, and count" },
+		OPTION_ROW_KEEP(q.keep),
 		{ "json", OPTION_FLAG, &q.json, NULL, "the report on stdout as JSON" },
 		{ "quiet", OPTION_FLAG, &quiet, NULL, "no notes" },
 		OPTION_ROW_STATE(state),

@@ -46,6 +46,7 @@ static int run_run(int argc, char **argv)
 		  "instead of one that is drawn and recorded" },
 		{ "shrink", OPTION_FLAG, &o.shrink, NULL,
 		  "of a failing fault with several strikes, find the fewest that still fail" },
+		OPTION_ROW_KEEP(o.keep),
 		{ "json", OPTION_FLAG, &json, NULL, "the report on stdout as JSON" },
 		{ "quiet", OPTION_FLAG, &quiet, NULL, "no notes" },
 		OPTION_ROW_STATE(state),

@@ -25,6 +25,7 @@ void run_report_make(struct run_report *ret, const struct run_view *view)
 			.fault = it->fault,
 			.verdict = it->role == ROLE_KNOCKOUT ? NULL : &it->verdict,
 			.journal = it->journal,
+			.kept = it->kept,
 		};
 	}
 	ret->input = (struct report_input){

@@ -21,6 +21,7 @@ struct request {
 	const char *run, *drill;
 	const char *state_dir, *runs_dir;
 	struct shell_spec spec;
+	bool kept;
 };
 
 static void note(void *arg, const char *line)
@@ -68,12 +69,15 @@ static int in_folder(const struct request *q, const struct replay *r, const stru
 	s.interrupted = &interrupted;
 	if (q->spec.command == NULL)
 		terminal_save(&mode, q->spec.in);
-	int result = shell_in_replay(r, &s, &q->spec, &end, e);
+	int result = q->kept ? shell_in_kept(r, &s, &q->spec, &end, e)
+			     : shell_in_replay(r, &s, &q->spec, &end, e);
 	terminal_restore(&mode);
 	session_close(&s);
 	run_free(s.run);
 	if (result < 0)
 		return -1;
+	if (interrupted != 0 && q->kept)
+		return interrupted == SIGINT ? EXIT_INTERRUPTED : EXIT_INCONCLUSIVE;
 	if (!end.reached && interrupted == 0)
 		return ERR_AS(e, EXIT_INCONCLUSIVE, 0,
 			      "the drill did not come to %s: `backout replay` tells how it ends",
@@ -106,11 +110,13 @@ static int shell(const struct request *q, struct err *e)
 static int shell_run(int argc, char **argv)
 {
 	struct err e = { 0 };
-	const char *state = NULL, *runs = NULL, *at = places[DRILL_STOP_STRIKE].name;
+	const char *state = NULL, *runs = NULL, *at = NULL;
 	struct request q = { 0 };
 	struct arguments args;
 	const struct option_row rows[] = {
 		{ "at", OPTION_TEXT, &at, "PLACE", "strike (default) or rollback-end" },
+		{ "kept", OPTION_FLAG, &q.kept, NULL,
+		  "repeat nothing: a node in a copy of what --keep-on-fail kept of the drill" },
 		{ "node", OPTION_TEXT, &q.spec.node, "NAME", "instead of the struck step's node" },
 		{ "command", OPTION_TEXT, &q.spec.command, "LINE",
 		  "run this by sh -ec instead of a shell on the terminal" },
@@ -122,8 +128,11 @@ static int shell_run(int argc, char **argv)
 	q.state_dir = settings_state(state);
 	q.runs_dir = settings_runs(runs);
 	int result = options_need(&command_shell, &args, 1, 2, &e);
+	if (result == 0 && q.kept && at != NULL)
+		result = ERR_AS(&e, EXIT_USAGE_ERROR, 0,
+				"shell: --kept shows a drill's end; leave out --at");
 	if (result == 0)
-		result = find_place(at, &q.spec.at, &e);
+		result = find_place(at != NULL ? at : places[0].name, &q.spec.at, &e);
 	if (result == 0) {
 		q.run = args.items[0];
 		q.drill = args.count > 1 ? args.items[1] : NULL;
@@ -141,6 +150,6 @@ static int shell_run(int argc, char **argv)
 const struct command command_shell = {
 	.name = "shell",
 	.help = "repeat a drill up to its strike or its rollback's end, and look inside",
-	.usage = "RUN [DRILL] [--at strike|rollback-end] [--node NAME] [--command LINE]",
+	.usage = "RUN [DRILL] [--at strike|rollback-end | --kept] [--node NAME] [--command LINE]",
 	.run = shell_run,
 };

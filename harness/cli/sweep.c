@@ -122,6 +122,7 @@ static int sweep_run(int argc, char **argv)
 		{ "var", OPTION_PAIRS, &vars, "NAME=VALUE", "give a variable of the scenario" },
 		{ "seed", OPTION_TEXT, &o.run.seed, "TEXT",
 		  "instead of one that is drawn and recorded" },
+		OPTION_ROW_KEEP(o.run.keep),
 		{ "json", OPTION_FLAG, &json, NULL, "the report on stdout as JSON" },
 		{ "quiet", OPTION_FLAG, &quiet, NULL, "no notes" },
 		OPTION_ROW_STATE(state),

@@ -11,6 +11,7 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
+#include "harness/engine/kept.h"
 #include "harness/sandbox/image.h"
 
 enum { BUNDLE_FORMAT = 1, BUNDLE_JSON_MAX = 1 << 20 };
@@ -87,7 +88,7 @@ static int add_run(struct writing *w, struct err *e)
 			continue;
 		GUARD(mem) char *from = mem_printf("%s/%s", v->dir, v->items[i].label);
 		GUARD(mem) char *name = mem_printf("%s/%s", v->id, v->items[i].label);
-		if (archive_add_tree(w->tar, name, from, e) < 0)
+		if (archive_add_tree(w->tar, name, from, KEPT_FOLDER, e) < 0)
 			return -1;
 	}
 	return 0;

@@ -16,6 +16,7 @@
 #include "harness/engine/branch.h"
 #include "harness/engine/drill_private.h"
 #include "harness/engine/health.h"
+#include "harness/engine/kept.h"
 #include "harness/engine/recorder.h"
 #include "harness/engine/strike.h"
 
@@ -337,6 +338,8 @@ int drill_run(const struct drill_spec *spec, struct err *e)
 		    !d.stopped)
 			journal_put(d.journal, EVENT_HARNESS_ERROR, F_STR("why", trouble.why),
 				    F_STR("where", trouble.where));
+		if (spec->keep && !d.stopped)
+			kept_take(&d);
 		result = tear_down(&d, e);
 	}
 	free(d.nodes);

@@ -13,6 +13,7 @@
 #include "harness/engine/ask.h"
 #include "harness/engine/branch.h"
 #include "harness/engine/drill_private.h"
+#include "harness/engine/roots.h"
 
 enum { SERVICE_PAUSE_MS = 20, SERVICE_ENV_MAX = 64 };
 
@@ -41,14 +42,10 @@ static int node_up(struct drill *d, size_t i, struct err *e)
 	struct node_spec spec = {
 		.name = at->plan->name,
 		.from = from,
-		.root_kind = root->on_disk  ? NODE_ROOT_DISK
-			     : root->is_dir ? NODE_ROOT_DIR
-					    : NODE_ROOT_IMAGE,
-		.root_fs = root->fs,
-		.root_path = root->path,
 		.work_dir = at->work_dir,
 		.limits = { at->plan->limits.memory, at->plan->limits.pids, at->plan->limits.cpu },
 	};
+	roots_into(root, &spec);
 	if (node_create(&at->node, d->loop, d->spec->owner, &spec, e) < 0)
 		return -1;
 	at->cache = capture_cache_create();

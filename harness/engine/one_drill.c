@@ -29,6 +29,7 @@ int one_drill_make(struct one_drill *ret, const struct session *s, struct drill_
 		.host_json = s->host_json,
 		.live_fd = -1,
 		.unsynced = s->unsynced && id.role != ROLE_CONTROL,
+		.keep = s->keep && id.role == ROLE_DRILL,
 	};
 	if (io_mkdirs(d.dir, 0755, e) < 0 ||
 	    (id.fault != NULL && fault_file_write(d.dir, id.fault, !d.spec.unsynced, e) < 0)) {
@@ -70,6 +71,11 @@ int one_drill(struct session *s, struct drill_id id, struct err *e)
 	int index = one_drill_run(s, &d, e);
 	one_drill_free(&d);
 	return index;
+}
+
+int one_drill_settle(struct session *s, int index, struct err *e)
+{
+	return run_settle_kept(s->run, index, true, e);
 }
 
 bool one_drill_needs_knockout(const struct session *s, int index)

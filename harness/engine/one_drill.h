@@ -39,5 +39,7 @@ int one_drill(struct session *s, struct drill_id id, struct err *e);
 bool one_drill_needs_knockout(const struct session *s, int index);
 /* The knock-out of a drill that has been judged, which is then judged once more. */
 int one_knockout(struct session *s, int index, struct err *e);
+/* Its verdict is final: of a drill that has passed nothing is kept. */
+int one_drill_settle(struct session *s, int index, struct err *e);
 
 #endif

@@ -134,7 +134,7 @@ static int find_fault(const struct replay *r, struct plan_doc *doc, const struct
 				 e);
 }
 
-static int prepare(const struct replay *r, struct session *s, const struct fault_plan **ret,
+int replay_prepare(const struct replay *r, struct session *s, const struct fault_plan **ret,
 		   struct err *e)
 {
 	const struct plan_options options = { .rollback = r->rollback, .archived = true };
@@ -174,7 +174,7 @@ int replay_begin(const struct replay *r, struct session *s, const struct fault_p
 	buf_puts(&more, ",\"drill\":");
 	buf_json(&more, replay_recorded(r)->label);
 	buf_putc(&more, '}');
-	if (prepare(r, s, ret, e) < 0 || session_folder(s, buf_str(&more), e) < 0)
+	if (replay_prepare(r, s, ret, e) < 0 || session_folder(s, buf_str(&more), e) < 0)
 		return -1;
 	s->index = 0;
 	s->total = 1;
@@ -191,6 +191,8 @@ int replay_once(const struct replay *r, struct session *s, struct err *e)
 		return -1;
 	if (*s->interrupted == 0 && one_drill_needs_knockout(s, drill) &&
 	    one_knockout(s, drill, e) < 0)
+		return -1;
+	if (one_drill_settle(s, drill, e) < 0)
 		return -1;
 	return run_conclude(s->run, e) < 0 ? -1 : drill;
 }

@@ -21,8 +21,12 @@ const struct run_view *replay_view(const struct replay *r);
 const struct pairs *replay_roots(const struct replay *r);       /* node to digest, of run.json */
 const struct run_item *replay_recorded(const struct replay *r); /* judged from the old folder */
 
-/* A run folder with the scenario, seed and controls of the recorded run, the same roots, and no
- * drill yet: for s with its first part filled in. *ret is the fault. */
+/* The plan and the roots of the recorded run, into s with its first part filled in. *ret is the
+ * fault. */
+int replay_prepare(const struct replay *r, struct session *s, const struct fault_plan **ret,
+		   struct err *e);
+/* That, and a run folder with the scenario, seed and controls of the recorded run, the same roots, and no
+ * drill yet. */
 int replay_begin(const struct replay *r, struct session *s, const struct fault_plan **ret,
 		 struct err *e);
 /* That, and the drill, with a knock-out when its verdict asks for one; s->run has what came of it.

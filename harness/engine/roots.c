@@ -124,6 +124,15 @@ int roots_again(struct owner *o, const struct plan *p, const struct pairs *recor
 	return 0;
 }
 
+void roots_into(const struct image *root, struct node_spec *spec)
+{
+	spec->root_kind = root->on_disk  ? NODE_ROOT_DISK
+			  : root->is_dir ? NODE_ROOT_DIR
+					 : NODE_ROOT_IMAGE;
+	spec->root_fs = root->fs;
+	spec->root_path = root->path;
+}
+
 void roots_free(struct image *roots, size_t count)
 {
 	for (size_t i = 0; roots != NULL && i < count; i++)

@@ -6,6 +6,7 @@
 #include "harness/base/err.h"
 #include "harness/model/plan.h"
 #include "harness/sandbox/image.h"
+#include "harness/sandbox/node.h"
 
 struct roots_note {
 	image_progress_fn fn; /* may be NULL */
@@ -19,6 +20,8 @@ int roots_prepare(struct owner *o, const struct plan *p, image_progress_fn progr
  * is built again where that can be done; another content than recorded is exit 69. */
 int roots_again(struct owner *o, const struct plan *p, const struct pairs *recorded,
 		const struct roots_note *note, struct image **ret, struct err *e);
+/* A node's root, in the words of its spec. */
+void roots_into(const struct image *root, struct node_spec *spec);
 void roots_free(struct image *roots, size_t count); /* NULL-safe */
 
 #endif

@@ -24,7 +24,7 @@ static int drill_and_knockout(struct session *s, const struct fault_plan *f, str
 	if (*s->interrupted == 0 && one_drill_needs_knockout(s, drill) &&
 	    one_knockout(s, drill, e) < 0)
 		return -1;
-	return drill;
+	return one_drill_settle(s, drill, e) < 0 ? -1 : drill;
 }
 
 /* A workflow that fails by itself, or an oracle that is blind, makes every drill worthless. */
@@ -86,6 +86,7 @@ int run_execute(struct run **ret, const struct run_options *o, const struct run_
 		.state_dir = o->state_dir,
 		.runs_dir = o->runs_dir,
 		.progress = p,
+		.keep = o->keep,
 		.interrupted = interrupted,
 	};
 	*interrupted = 0;

@@ -20,6 +20,7 @@ struct run_options {
 	const char *fault;        /* only the fault of this name or slug; NULL: all */
 	const char *seed;         /* NULL: drawn and recorded */
 	bool shrink;              /* of a failing fault's strikes find the fewest that still fail */
+	bool keep;                /* what the nodes of drills that did not pass have written */
 	const char *dir;          /* of the run; NULL: a new one below runs_dir */
 };
 

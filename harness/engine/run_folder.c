@@ -12,6 +12,7 @@
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/engine/catalog.h"
+#include "harness/engine/kept.h"
 #include "harness/engine/record_file.h"
 #include "harness/engine/sweep_folder.h"
 
@@ -122,6 +123,7 @@ int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault,
 		.role = role,
 		.fault = fault,
 		.journal = record_get(record)->journal,
+		.kept = kept_there(dir),
 	};
 	r->records[n] = record;
 	r->view.items = r->items;
@@ -145,6 +147,16 @@ int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault,
 		record_drop_states(r->records[n]);
 	}
 	return (int)n;
+}
+
+int run_settle_kept(struct run *r, int index, bool wanted, struct err *e)
+{
+	struct run_item *item = &r->items[index];
+	GUARD(mem) char *dir = mem_printf("%s/%s", r->dir, item->label);
+	if (item->kept && wanted && !item->verdict.pass)
+		return 0;
+	item->kept = false;
+	return kept_remove(dir, e);
 }
 
 const struct record *run_record(const struct run *r, int index)

@@ -7,7 +7,7 @@
  *	  scenario.json  the effective scenario: includes merged, variables given
  *	  plan.json      the resolved plan      host.json  kernel, cgroup mode, versions
  *	  control-a/ control-b/ drills/FAULT/ knockouts/FAULT/   one folder a drill; the latter two
- *	                 with fault.json, the fault as text (plan_add_fault)
+ *	                 with fault.json, the fault as text (plan_add_fault); maybe kept/ (kept.h)
  *	  drills/rollback-twice/   of a sweep: a clean run whose rollback runs twice
  *
  * Verdicts are never read back: they are judged anew from the journals.
@@ -32,6 +32,7 @@ struct run_item {
 	const struct fault_plan *fault; /* NULL: a control */
 	struct verdict verdict;         /* knock-outs have none: all zero */
 	const struct journal *journal;
+	bool kept; /* kept.h */
 };
 
 enum { RUN_DRILLS_MAX = 1 << 20 }; /* folders below drills/ that are looked at */
@@ -71,6 +72,8 @@ struct run *run_new(struct plan_doc *plan, const char *dir);
  * belongs to once more). The item's index, or -1. */
 int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault, char letter,
 	    struct err *e);
+/* What is kept of a drill goes, unless it did not pass and it is `wanted`. */
+int run_settle_kept(struct run *r, int index, bool wanted, struct err *e);
 /* What the folder of an item holds; NULL once it is forgotten. */
 const struct record *run_record(const struct run *r, int index);
 bool run_has_control(const struct run *r, char letter);

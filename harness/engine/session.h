@@ -32,6 +32,7 @@ struct run_progress {
 struct session {
 	const char *state_dir, *runs_dir;
 	const struct run_progress *progress;
+	bool keep;           /* of a drill that did not pass, what its nodes have written */
 	int *interrupted;    /* gets the number of the signal that ends it early */
 	struct owner *owner; /* session_own(), or the caller's */
 

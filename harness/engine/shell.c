@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +11,19 @@
 #include <unistd.h>
 
 #include "harness/base/guard.h"
+#include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/base/terminal.h"
 #include "harness/engine/drill_private.h"
+#include "harness/engine/kept.h"
 #include "harness/engine/one_drill.h"
+#include "harness/engine/roots.h"
 
 struct shell {
 	const struct shell_spec *spec;
 	struct shell_end *end; /* shared with the process that asked for the drill */
+	struct loop *loop;
+	int *interrupted; /* of a kept state's shell */
 	bool done;
 	int status;
 };
@@ -29,15 +35,17 @@ static void ended(void *arg, int status)
 	sh->done = true;
 }
 
-static const char *default_node(const struct drill *d)
+static const char *struck_node(const struct plan *p, const struct fault_plan *f)
 {
-	const struct fault_plan *f = d->spec->fault;
-	if (d->step != NULL)
-		return d->step->node;
-	return drill_step(d->plan, f->in_rollback, f->step < 0 ? 0 : (size_t)f->step)->node;
+	return drill_step(p, f->in_rollback, f->step < 0 ? 0 : (size_t)f->step)->node;
 }
 
-static int run_line(struct shell *sh, struct drill *d, struct node *n, struct err *e)
+static const char *default_node(const struct drill *d)
+{
+	return d->step != NULL ? d->step->node : struck_node(d->plan, d->spec->fault);
+}
+
+static int run_line(struct shell *sh, struct node *n, struct err *e)
 {
 	const char *const argv[] = { "sh", "-ec", sh->spec->command, NULL };
 	const struct spawn_spec spec = {
@@ -46,7 +54,7 @@ static int run_line(struct shell *sh, struct drill *d, struct node *n, struct er
 	struct proc *p = NULL;
 	if (node_spawn(n, &spec, ended, sh, &p, e) < 0)
 		return -1;
-	int result = loop_wait(d->loop, &sh->done, INT64_MAX, e);
+	int result = loop_wait(sh->loop, &sh->done, INT64_MAX, e);
 	proc_free(p);
 	return result < 0 ? -1 : 0;
 }
@@ -57,7 +65,7 @@ static bool has_program(const struct node *n, const char *path)
 	return access(full, X_OK) == 0;
 }
 
-static int run_terminal(struct shell *sh, struct drill *d, struct node *n, struct err *e)
+static int run_terminal(struct shell *sh, struct node *n, struct err *e)
 {
 	/* Without its start files bash keeps the prompt. */
 	static const char *const bash_argv[] = { "/bin/bash", "--norc", "-i", NULL };
@@ -86,8 +94,15 @@ static int run_terminal(struct shell *sh, struct drill *d, struct node *n, struc
 		return -1;
 	(void)close(take_fd(&inside)); /* its end is seen when the node has no more of it */
 	const struct terminal_ends ends = { sh->spec->in, sh->spec->out, master };
-	int result = terminal_join(d->loop, &ends, &sh->done, e);
+	int result = terminal_join(sh->loop, &ends, &sh->done, e);
 	proc_free(p);
+	return result;
+}
+
+static int look(struct shell *sh, struct node *n, struct err *e)
+{
+	int result = sh->spec->command != NULL ? run_line(sh, n, e) : run_terminal(sh, n, e);
+	sh->end->status = sh->status;
 	return result;
 }
 
@@ -105,12 +120,18 @@ static int stand(void *arg, struct drill *d, struct err *e)
 		      name,
 		      sh->spec->at == DRILL_STOP_STRIKE ? "right after the strike"
 							: "after the rollback");
-	int result = sh->spec->command != NULL ? run_line(sh, d, at->node, e)
-					       : run_terminal(sh, d, at->node, e);
-	sh->end->status = sh->status;
+	sh->loop = d->loop;
+	int result = look(sh, at->node, e);
 	if (result < 0)
 		(void)dprintf(sh->spec->err, "backout: %s\n", e->why);
 	return result;
+}
+
+static int check_node(const struct shell_spec *spec, const struct plan *p, struct err *e)
+{
+	if (spec->node == NULL || plan_node(p, spec->node) != NULL)
+		return 0;
+	return ERR_AS(e, EXIT_USAGE_ERROR, 0, "the scenario has no node '%s'", spec->node);
 }
 
 static int in_replay(const struct replay *r, struct session *s, struct shell *sh, struct err *e)
@@ -120,9 +141,8 @@ static int in_replay(const struct replay *r, struct session *s, struct shell *sh
 	struct one_drill d;
 	if (replay_begin(r, s, &fault, e) < 0)
 		return -1;
-	if (sh->spec->node != NULL && plan_node(s->plan, sh->spec->node) == NULL)
-		return ERR_AS(e, EXIT_USAGE_ERROR, 0, "the scenario has no node '%s'",
-			      sh->spec->node);
+	if (check_node(sh->spec, s->plan, e) < 0)
+		return -1;
 	if (one_drill_make(&d, s, (struct drill_id){ ROLE_DRILL, fault, 0 }, e) < 0)
 		return -1;
 	d.spec.stop = &stop;
@@ -143,4 +163,63 @@ int shell_in_replay(const struct replay *r, struct session *s, const struct shel
 	*ret = *shared;
 	(void)munmap(shared, sizeof(*shared));
 	return result;
+}
+
+/* ---- a kept state ---- */
+
+static void stop(void *arg, int signo)
+{
+	struct shell *sh = arg;
+	*sh->interrupted = signo;
+	loop_stop(sh->loop, "stopped by a signal");
+}
+
+static int look_at_kept(struct shell *sh, struct session *s, const struct node_spec *spec,
+			struct err *e)
+{
+	static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
+	struct node *n = NULL;
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+		if (loop_on_signal(sh->loop, stops[i], stop, sh, e) < 0)
+			return -1;
+	int result = node_create(&n, sh->loop, s->owner, spec, e);
+	if (result == 0) {
+		sh->end->reached = true;
+		result = look(sh, n, e);
+	}
+	return node_destroy(n, e) > 0 ? -1 : result;
+}
+
+/* In folders of the owner's, which go with it. */
+static int open_kept(struct shell *sh, const struct replay *r, struct session *s,
+		     const struct node_plan *at, struct err *e)
+{
+	const struct run_item *item = replay_recorded(r);
+	GUARD(mem) char *dir = mem_printf("%s/%s", replay_view(r)->dir, item->label);
+	GUARD(mem) char *from = mem_printf("%s/kept-copy", owner_work_dir(s->owner));
+	GUARD(mem) char *work = mem_printf("%s/kept-node", owner_work_dir(s->owner));
+	struct node_spec spec = { .name = at->name, .from = from, .work_dir = work };
+	roots_into(&s->roots[at - s->plan->nodes], &spec);
+	if (kept_copy(dir, at->name, from, e) < 0 || io_mkdirs(work, 0700, e) < 0 ||
+	    loop_create(&sh->loop, e) < 0)
+		return -1;
+	(void)dprintf(sh->spec->err,
+		      "backout: node %s with what it had written by the end of %s. A copy: what is "
+		      "kept stays as it is. Nothing runs in it, no service, no link.\n",
+		      at->name, item->label);
+	int result = look_at_kept(sh, s, &spec, e);
+	loop_destroy(sh->loop);
+	return result;
+}
+
+int shell_in_kept(const struct replay *r, struct session *s, const struct shell_spec *spec,
+		  struct shell_end *ret, struct err *e)
+{
+	const struct fault_plan *fault = NULL;
+	struct shell sh = { .spec = spec, .end = ret, .interrupted = s->interrupted };
+	*ret = (struct shell_end){ 0 };
+	if (replay_prepare(r, s, &fault, e) < 0 || check_node(spec, s->plan, e) < 0)
+		return -1;
+	const char *name = spec->node != NULL ? spec->node : struck_node(s->plan, fault);
+	return open_kept(&sh, r, s, plan_node(s->plan, name), e);
 }

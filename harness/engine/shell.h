@@ -27,5 +27,10 @@ struct shell_end {
  * replay_once(). */
 int shell_in_replay(const struct replay *r, struct session *s, const struct shell_spec *spec,
 		    struct shell_end *ret, struct err *e);
+/* A node alone, in a copy of what is kept of the recorded drill (run with --keep-on-fail): no
+ * program of the scenario runs in it, and it has no link. s->interrupted as for replay_once(); exit
+ * 64 when nothing is kept. */
+int shell_in_kept(const struct replay *r, struct session *s, const struct shell_spec *spec,
+		  struct shell_end *ret, struct err *e);
 
 #endif

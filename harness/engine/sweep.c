@@ -286,8 +286,10 @@ static int sweep_all(struct sweeping *w, struct err *e)
 	    drill_branches(w, e) < 0 || drill_reruns(w, e) < 0)
 		return -1;
 	if (retry_late(w, e) < 0 || drill_pairs(w, e) < 0 || sweep_publish(w, e) < 0 ||
-	    confirm(w, e) < 0 || shrink_pairs(w, e) < 0 || sweep_publish(w, e) < 0 ||
-	    sweep_sync(w, e) < 0)
+	    confirm(w, e) < 0 || shrink_pairs(w, e) < 0)
+		return -1;
+	sweep_say_kept(w);
+	if (sweep_publish(w, e) < 0 || sweep_sync(w, e) < 0)
 		return -1;
 	return sweep_write(w, e);
 }

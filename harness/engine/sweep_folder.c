@@ -124,6 +124,7 @@ int sweep_publish(struct sweeping *w, struct err *e)
 			.why = copy(a, c->why),
 			.label = item >= 0 ? v->items[item].label : NULL,
 			.verdict = item >= 0 ? &v->items[item].verdict : NULL,
+			.kept = item >= 0 && v->items[item].kept,
 			.confirmed =
 				c->again >= 0 ? v->items[c->again].verdict.outcome : OUTCOME_COUNT,
 			.second = c->alone,

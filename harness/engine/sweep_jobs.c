@@ -40,10 +40,44 @@ static void ended(void *arg, const struct err *died)
 	j->sweeping->active--;
 }
 
+/* Classes whose drills did not pass and have ended: those that are kept, or are not. */
+static size_t count_kept(const struct sweeping *w, bool kept)
+{
+	const struct run_view *v = run_view(w->s.run);
+	size_t n = 0;
+	for (size_t i = 0; i < w->class_count; i++) {
+		const struct swept *c = &w->classes[i];
+		if (c->item >= 0 && !c->busy && !v->items[c->item].verdict.pass)
+			n += v->items[c->item].kept == kept;
+	}
+	return n;
+}
+
+/* The verdict of a class's drill is final. */
+static int settle(struct sweeping *w, size_t cls, struct err *e)
+{
+	struct swept *c = &w->classes[cls];
+	bool room = count_kept(w, true) < SWEEP_KEPT_MAX; /* it counts as busy yet */
+	c->busy = false;
+	return w->o->run.keep && c->item >= 0 ? run_settle_kept(w->s.run, c->item, room, e) : 0;
+}
+
+void sweep_say_kept(struct sweeping *w)
+{
+	size_t not_kept = count_kept(w, false);
+	if (w->o->run.keep)
+		sweep_say(w,
+			  "kept: what the nodes had written in %zu drills that did not pass; not "
+			  "kept: %zu (a sweep keeps %d at most)",
+			  count_kept(w, true), not_kept, SWEEP_KEPT_MAX);
+}
+
 static int start(struct sweeping *w, struct sweep_job *j, struct err *e)
 {
 	const struct worker_hooks hooks = { NULL, ended, j };
 	j->drill.spec.base_states = w->bases;
+	j->drill.spec.keep = w->o->run.keep && j->try == TRY_CLASS &&
+			     j->drill.id.role == ROLE_DRILL && count_kept(w, true) < SWEEP_KEPT_MAX;
 	if (pool_start(w->s.pool, &j->drill.spec, &hooks, e) < 0) {
 		job_free(j);
 		return -1;
@@ -159,8 +193,7 @@ static int add_branch(struct sweeping *w, struct sweep_job *j, struct err *e)
 	if (j->knockout_dir != NULL && has_journal(j->knockout_dir) &&
 	    run_add(w->s.run, ROLE_KNOCKOUT, f, 0, e) < 0)
 		return -1;
-	c->busy = false;
-	return io_remove_tree(AT_FDCWD, j->copy.dir, e);
+	return settle(w, j->cls, e) < 0 ? -1 : io_remove_tree(AT_FDCWD, j->copy.dir, e);
 }
 
 static int *slot_of(struct swept *c, enum sweep_try t)
@@ -176,12 +209,12 @@ static int add_whole(struct sweeping *w, struct sweep_job *j, struct err *e)
 	int item = run_add(w->s.run, id->role, id->fault, 0, e);
 	if (item < 0)
 		return -1;
-	c->busy = false;
 	if (id->role == ROLE_KNOCKOUT)
-		return 0;
+		return settle(w, j->cls, e);
 	*slot_of(c, j->try) = item;
 	if (*w->s.interrupted != 0 || !one_drill_needs_knockout(&w->s, item))
-		return 0;
+		return settle(w, j->cls, e);
+	c->busy = false;
 	return start_whole(w, j->cls, j->try, (struct drill_id){ ROLE_KNOCKOUT, id->fault, 0 }, e);
 }
 

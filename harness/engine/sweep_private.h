@@ -15,7 +15,10 @@
 #include "harness/engine/sweep_strike.h"
 #include "harness/model/state_delta.h"
 
-enum { SWEEP_NOTES_MAX = 64 };
+enum {
+	SWEEP_NOTES_MAX = 64,
+	SWEEP_KEPT_MAX = 20, /* drills whose nodes' states are kept */
+};
 
 /* Points that are drilled together. */
 struct swept {
@@ -107,6 +110,7 @@ int sweep_start_rerun(struct sweeping *w, size_t cls, enum sweep_try t, struct e
 int sweep_start_knockouts(struct sweeping *w, struct err *e);
 /* Takes in the jobs that have ended, and begins their knock-outs. */
 int sweep_reap(struct sweeping *w, struct err *e);
+void sweep_say_kept(struct sweeping *w); /* of how many drills the nodes' states are kept */
 void sweep_drop_jobs(struct sweeping *w);
 
 /* sweep_pass.c: one clean run from which the states of these classes are kept, and their drills. */

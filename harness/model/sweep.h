@@ -49,6 +49,7 @@ struct sweep_class {
 	const char *why;               /* why so */
 	const char *label;             /* folder of its drill below the run's; NULL: not drilled */
 	const struct verdict *verdict; /* NULL: not drilled (yet) */
+	bool kept;                     /* what its nodes have written lies in the folder */
 	/* Outcome of the same strike made again from the start of the workflow, to confirm a
 	 * finding of a branch; OUTCOME_COUNT: not done. */
 	enum outcome confirmed;

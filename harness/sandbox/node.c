@@ -18,6 +18,7 @@
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
 #include "harness/sandbox/node_private.h"
+#include "harness/sandbox/upper.h"
 
 enum {
 	BUILD_MS_MAX = 30 * 1000, /* until init says that it is ready */
@@ -81,9 +82,15 @@ static int take_from(const struct node_spec *spec, struct err *e)
 {
 	static const struct {
 		const char *from, *to;
-		bool optional;
-	} parts[] = { { "upper", "upper", false }, { "index", "work/index", true } };
+		bool optional, disk;
+	} parts[] = {
+		{ "upper", "upper", false, false },
+		{ "index", "work/index", true, false },
+		{ UPPER_DISK, NODE_DISK, false, true },
+	};
 	for (size_t i = 0; spec->from != NULL && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (parts[i].disk != (spec->root_kind == NODE_ROOT_DISK))
+			continue;
 		GUARD(mem) char *from = mem_printf("%s/%s", spec->from, parts[i].from);
 		GUARD(mem) char *to = mem_printf("%s/%s", spec->work_dir, parts[i].to);
 		if (rename(from, to) == 0 || (errno == ENOENT && parts[i].optional))
@@ -205,7 +212,7 @@ static int bring_up(struct node *n, struct err *e)
 
 static int copy_disk(const struct node_spec *spec, struct err *e)
 {
-	if (spec->root_kind != NODE_ROOT_DISK)
+	if (spec->root_kind != NODE_ROOT_DISK || spec->from != NULL)
 		return 0;
 	GUARD(mem) char *disk = mem_printf("%s/" NODE_DISK, spec->work_dir);
 	return disk_copy(spec->root_path, disk, e);

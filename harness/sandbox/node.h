@@ -41,7 +41,8 @@ struct node_spec {
 				 the caller removes it after node_destroy() */
 	struct cgroup_limits limits;
 	const char *from; /* NULL: a pristine node. Else a folder as upper_copy() makes it, of a
-			     node with this very root: the new one begins with that state. Taken
+			     node with this very root: the new one begins with that state (a DISK
+			     with the disk in there instead of root_path's). Taken
 			     apart whatever comes of it; on the file system of work_dir */
 };
 
@@ -74,6 +75,9 @@ struct node_cut {
 	int64_t took;   /* ns, of the last copy */
 };
 int node_power_cut(struct node *n, struct node_cut *ret, struct err *e);
+/* The disk of a node that runs, whole and written back, as a file `to` that does not exist yet. Its
+ * processes stand meanwhile, and go on. */
+int node_disk_copy(const struct node *n, const char *to, struct err *e);
 /* Its init is asked and answers (two seconds at most); may tell ends of programs. */
 int node_answers(struct node *n, struct err *e);
 /* How many programs, but those `apart`, could not be started since it is down. */

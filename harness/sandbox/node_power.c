@@ -103,6 +103,25 @@ static int copy_still(const struct node *n, const char *from, const char *to, st
 	}
 }
 
+int node_disk_copy(const struct node *n, const char *to, struct err *e)
+{
+	GUARD(mem) char *disk = mem_printf("%s/" NODE_DISK, n->spec.work_dir);
+	GUARD(fd) int root = openat(n->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct node_cut cut = { 0 };
+	if (root < 0)
+		return ERR(e, errno, "open the root of node '%s'", n->spec.name);
+	int result = stop_all(n, e);
+	if (result == 0 && syncfs(root) < 0)
+		result = ERR(e, errno, "write the disk of node '%s' back", n->spec.name);
+	if (result == 0)
+		result = copy_still(n, disk, to, &cut, e);
+	signal_all(n, SIGCONT);
+	if (result == 0 && !cut.steady)
+		return ERR(e, EBUSY, "the disk of node '%s' is written to all the time",
+			   n->spec.name);
+	return result;
+}
+
 int node_power_cut(struct node *n, struct node_cut *ret, struct err *e)
 {
 	GUARD(mem) char *disk = mem_printf("%s/" NODE_DISK, n->spec.work_dir);

@@ -44,10 +44,8 @@ static int each_disk(const struct node *n, upper_fn fn, void *arg, struct err *e
 	return index < 0 ? -1 : fn(arg, UPPER_INDEX, index, e);
 }
 
-int upper_each(const struct node *n, upper_fn fn, void *arg, struct err *e)
+static int each_memory(const struct node *n, upper_fn fn, void *arg, struct err *e)
 {
-	if (each_disk(n, fn, arg, e) < 0)
-		return -1;
 	for (const struct upper_memory *m = upper_memory; m->name != NULL; m++) {
 		GUARD(fd)
 		int fd = rooted_open(node_root_fd(n), m->path, O_RDONLY | O_DIRECTORY | O_NOATIME,
@@ -58,6 +56,11 @@ int upper_each(const struct node *n, upper_fn fn, void *arg, struct err *e)
 			return -1;
 	}
 	return 0;
+}
+
+int upper_each(const struct node *n, upper_fn fn, void *arg, struct err *e)
+{
+	return each_disk(n, fn, arg, e) < 0 ? -1 : each_memory(n, fn, arg, e);
 }
 
 int upper_mounts(const struct node *n, struct upper_mounts *ret, struct err *e)
@@ -118,6 +121,14 @@ static int refuse_mounts(const struct node *n, struct err *e)
 	return ret;
 }
 
+static int copy_root(const struct node *n, struct copying *c, const char *dir, struct err *e)
+{
+	if (!node_on_disk(n))
+		return each_disk(n, copy_part, c, e);
+	GUARD(mem) char *disk = mem_printf("%s/" UPPER_DISK, dir);
+	return node_disk_copy(n, disk, e);
+}
+
 int upper_copy(const struct node *n, const char *dir, struct err *e)
 {
 	GUARD(fd) int base = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -126,7 +137,9 @@ int upper_copy(const struct node *n, const char *dir, struct err *e)
 	if (refuse_mounts(n, e) < 0)
 		return err_prefix(e, "state of node '%s'", node_name(n));
 	struct copying c = { .base_fd = base, .copy = tree_copy_create(base) };
-	int ret = upper_each(n, copy_part, &c, e);
+	int ret = copy_root(n, &c, dir, e);
+	if (ret == 0)
+		ret = each_memory(n, copy_part, &c, e);
 	tree_copy_destroy(c.copy);
 	return ret < 0 ? err_prefix(e, "state of node '%s'", node_name(n)) : 0;
 }

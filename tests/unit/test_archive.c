@@ -76,7 +76,7 @@ START_TEST(there_and_back)
 	MUST(archive_create(&a, file, &e));
 	ck_assert_int_ne(access(file, F_OK), 0); /* not before it is whole */
 	MUST(archive_add_text(a, "top/about", "text", &e));
-	MUST(archive_add_tree(a, "top", tree, &e));
+	MUST(archive_add_tree(a, "top", tree, NULL, &e));
 	MUST(archive_add_file(a, "other/big", big, &e));
 	MUST(archive_finish(a, &e));
 	const char *out = empty_dir();
