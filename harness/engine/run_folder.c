@@ -27,6 +27,7 @@ struct run {
 	struct run_item *items;
 	struct record_file **records; /* one an item */
 	size_t count;
+	const struct judged_controls *controls; /* NULL: not read, or not all of them there */
 };
 
 char *run_label(enum drill_role role, const struct fault_plan *fault, char letter)
@@ -86,8 +87,20 @@ static const struct record *record_at(const struct run *r, int i)
 	return i < 0 ? NULL : record_get(r->records[i]);
 }
 
+/* Once for all drills, which come when both are there. */
+static int read_controls(struct run *r, struct err *e)
+{
+	const struct record *a = record_at(r, find(r, ROLE_CONTROL, NULL, 0));
+	const struct record *b = record_at(r, find(r, ROLE_CONTROL, NULL, 1));
+	if (r->controls != NULL || a == NULL || b == NULL)
+		return 0;
+	return verdict_read_controls(r->arena, r->view.plan, a, b, &r->controls, e);
+}
+
 static int judge(struct run *r, int index, struct err *e)
 {
+	if (r->items[index].role != ROLE_CONTROL && read_controls(r, e) < 0)
+		return -1;
 	struct run_item *item = &r->items[index];
 	struct judge_input in = {
 		.plan = r->view.plan,
@@ -98,6 +111,7 @@ static int judge(struct run *r, int index, struct err *e)
 		.knockout = item->fault != NULL
 				    ? record_at(r, find(r, ROLE_KNOCKOUT, item->fault, 0))
 				    : NULL,
+		.controls = r->controls,
 	};
 	memset(&item->verdict, 0, sizeof(item->verdict));
 	if (verdict_judge(r->arena, &in, &item->verdict, e) < 0)

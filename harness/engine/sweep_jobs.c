@@ -190,10 +190,19 @@ static int add_branch(struct sweeping *w, struct sweep_job *j, struct err *e)
 	c->item = run_add(w->s.run, ROLE_DRILL, f, 0, e);
 	if (c->item < 0)
 		return -1;
-	if (j->knockout_dir != NULL && has_journal(j->knockout_dir) &&
-	    run_add(w->s.run, ROLE_KNOCKOUT, f, 0, e) < 0)
+	int knockout = -1;
+	if (j->knockout_dir != NULL && has_journal(j->knockout_dir)) {
+		knockout = run_add(w->s.run, ROLE_KNOCKOUT, f, 0, e);
+		if (knockout < 0)
+			return -1;
+	}
+	if (settle(w, j->cls, e) < 0)
 		return -1;
-	return settle(w, j->cls, e) < 0 ? -1 : io_remove_tree(AT_FDCWD, j->copy.dir, e);
+	/* Every later drill is a fork of this process. */
+	run_forget(w->s.run, c->item);
+	if (knockout >= 0)
+		run_forget(w->s.run, knockout);
+	return io_remove_tree(AT_FDCWD, j->copy.dir, e);
 }
 
 static int *slot_of(struct swept *c, enum sweep_try t)

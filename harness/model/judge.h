@@ -21,6 +21,7 @@ struct judge {
 	struct compared residue; /* B -> after */
 	struct compared drift;   /* the control's P -> patched, noise hidden */
 	struct compared blind;   /* the control's B -> P */
+	struct compared noise;   /* the control's P -> the other control's P */
 	struct compared knocked; /* the knock-out's B -> after */
 	struct timing timing;
 };

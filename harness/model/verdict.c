@@ -51,15 +51,40 @@ static void describe(struct arena *arena, const struct facts *f, struct verdict 
 		      (!f->patch_ok || !f->goal_ok);
 }
 
+struct judged_controls {
+	struct facts a, b;
+	bool has_b;
+	struct compared blind, noise; /* a's B -> P; a's P -> b's P where both ended */
+};
+
+int verdict_read_controls(struct arena *arena, const struct plan *plan, const struct record *a,
+			  const struct record *b, const struct judged_controls **ret, struct err *e)
+{
+	struct judge j = { .arena = arena, .plan = plan };
+	struct judged_controls *c = arena_alloc(arena, sizeof(*c));
+	facts_read(arena, plan, NULL, a, &c->a);
+	c->a.who = "control-a";
+	c->has_b = b != NULL;
+	if (c->has_b) {
+		facts_read(arena, plan, NULL, b, &c->b);
+		c->b.who = "control-b";
+	}
+	if (c->a.sealed &&
+	    judge_compare(&j, &c->a, PHASE_BEFORE, &c->a, PHASE_PATCHED, &c->blind, e) < 0)
+		return -1;
+	if (c->a.sealed && c->has_b && c->b.sealed &&
+	    judge_compare(&j, &c->a, PHASE_PATCHED, &c->b, PHASE_PATCHED, &c->noise, e) < 0)
+		return -1;
+	*ret = c;
+	return 0;
+}
+
 /* All comparisons that a row may ask for. A record that did not end has said what it is. */
 static int compare(struct judge *j, struct err *e)
 {
 	struct facts *d = &j->drill, *a = &j->control_a, *k = &j->knockout;
 	if (d->sealed && !d->cut_short &&
 	    judge_compare(j, d, PHASE_BEFORE, d, PHASE_AFTER, &j->residue, e) < 0)
-		return -1;
-	if (j->has_control && a->sealed &&
-	    judge_compare(j, a, PHASE_BEFORE, a, PHASE_PATCHED, &j->blind, e) < 0)
 		return -1;
 	/* A knock-out in which nothing called for a rollback ends with its patched state. */
 	enum state_phase end = k->count[EVENT_NO_ROLLBACK] > 0 ? PHASE_PATCHED : PHASE_AFTER;
@@ -70,32 +95,38 @@ static int compare(struct judge *j, struct err *e)
 		return 0;
 	if (judge_compare(j, a, PHASE_PATCHED, d, PHASE_PATCHED, &j->drift, e) < 0)
 		return -1;
-	if (j->has_control_b && j->control_b.sealed) {
-		struct compared noise;
-		if (judge_compare(j, a, PHASE_PATCHED, &j->control_b, PHASE_PATCHED, &noise, e) < 0)
-			return -1;
-		j->drift.visible = state_mask_noise(&noise.changes, &j->drift.changes);
-	}
+	if (j->has_control_b && j->control_b.sealed)
+		j->drift.visible = state_mask_noise(&j->noise.changes, &j->drift.changes);
 	return 0;
 }
 
-static void read_records(struct judge *j, const struct judge_input *in)
+static int read_controls(struct judge *j, const struct judge_input *in, struct err *e)
+{
+	const struct judged_controls *c = in->controls;
+	j->has_control = in->control_a != NULL;
+	if (!j->has_control)
+		return 0;
+	if (c == NULL &&
+	    verdict_read_controls(j->arena, in->plan, in->control_a, in->control_b, &c, e) < 0)
+		return -1;
+	j->has_control_b = c->has_b;
+	j->control_a = c->a;
+	j->control_b = c->b;
+	j->blind = c->blind;
+	j->noise = c->noise;
+	return 0;
+}
+
+static int read_records(struct judge *j, const struct judge_input *in, struct err *e)
 {
 	facts_read(j->arena, in->plan, in->fault, in->drill, &j->drill);
 	if (in->fault == NULL)
-		return;
-	j->has_control = in->control_a != NULL;
-	j->has_control_b = j->has_control && in->control_b != NULL;
+		return 0;
 	j->has_knockout = in->knockout != NULL;
-	if (j->has_control)
-		facts_read(j->arena, in->plan, NULL, in->control_a, &j->control_a);
-	if (j->has_control_b)
-		facts_read(j->arena, in->plan, NULL, in->control_b, &j->control_b);
 	if (j->has_knockout)
 		facts_read(j->arena, in->plan, in->fault, in->knockout, &j->knockout);
-	j->control_a.who = "control-a";
-	j->control_b.who = "control-b";
 	j->knockout.who = "the knock-out";
+	return read_controls(j, in, e);
 }
 
 /* `expect` says which judgements pass. It cannot make a pass of what is no judgement of the
@@ -136,12 +167,9 @@ static void apply_table(const struct judge *j, struct verdict *v)
 int verdict_judge(struct arena *arena, const struct judge_input *in, struct verdict *ret,
 		  struct err *e)
 {
-	struct judge *j = arena_alloc(arena, sizeof(*j));
-	j->arena = arena;
-	j->plan = in->plan;
-	j->fault = in->fault;
-	read_records(j, in);
-	if (compare(j, e) < 0)
+	struct judge judge = { .arena = arena, .plan = in->plan, .fault = in->fault };
+	struct judge *j = &judge;
+	if (read_records(j, in, e) < 0 || compare(j, e) < 0)
 		return -1;
 	measure(&j->drill, &j->timing);
 	*ret = (struct verdict){ .timing = j->timing };

@@ -37,6 +37,9 @@ struct judge_input {
 	const struct record *drill;
 	const struct record *control_a, *control_b; /* b may be NULL for a single control */
 	const struct record *knockout;              /* NULL: not run */
+	/* What verdict_read_controls() has found out of these two controls; NULL: it is found out
+	 * anew. */
+	const struct judged_controls *controls;
 };
 
 /* Times in ns; -1: does not apply. All counted from the drill's own journal. */
@@ -94,6 +97,11 @@ struct verdict_run {
  * not the digest that the journal names (the hash of its whole text). */
 int verdict_judge(struct arena *arena, const struct judge_input *in, struct verdict *ret,
 		  struct err *e);
+/* What is the same in the judgement of every drill of a run. `b` may be NULL. It lives in `arena`
+ * and refers to the records. -1 as verdict_judge(). */
+int verdict_read_controls(struct arena *arena, const struct plan *plan, const struct record *a,
+			  const struct record *b, const struct judged_controls **ret,
+			  struct err *e);
 /* A/A noise of the two controls and blindness of the oracle (row 4). */
 int verdict_controls(struct arena *arena, const struct plan *plan, const struct record *a,
 		     const struct record *b, struct verdict_run *ret, struct err *e);
