@@ -14,17 +14,22 @@
  *	    name, label (folder in the run), outcome, pass, unexpected, unstable, why,
  *	    expect       what may follow (drills only)
  *	    injector, trigger, exact (drills only; exact false: struck by elapsed time)
- *	    shrunk       {drills, label, strikes} of a fault that was shrunk: how many drills it
- *took, the failing one with the fewest strikes (null: all are needed), how many window_ns    first
- *patch step -> healthy         null: does not apply recovery_ns  strike -> healthy (control:
- *rollback's begin -> healthy) recovery     {detection_ns, decision_ns, rollback_ns, healing_ns},
- *its parts strike, felt, detected    one line each, or null sealed       false: the journal has no
- *end peak_rss     bytes, of the drill's process; null when unsealed findings     [{outcome,
- *evidence}] every row of the verdict table that holds residue      [change] B -> after rollback;
- *hidden entries too, each with hidden_by residue_visible   how many are not hidden drift,
- *drift_visible   likewise: the control's patched state -> this drill's knockouts    [{name, label,
- *sealed}] noise        [change] between the two controls hidden       [{by, why, count}] each mask
- *and ignore row, and how often it hid an entry sweep        null, or what sweep_json.c describes
+ *	    shrunk       {drills, label, strikes} where that was tried: how many drills,
+ *	                 the failing one with the fewest strikes (null: it takes all), how many
+ *	    window_ns    first patch step -> healthy         null: does not apply
+ *	    recovery_ns  strike -> healthy (control: rollback's begin -> healthy)
+ *	    recovery     {detection_ns, decision_ns, rollback_ns, healing_ns}, its parts
+ *	    strike, felt, detected    one line each, or null
+ *	    sealed       false: the journal has no end
+ *	    peak_rss     bytes, of the drill's process; null when unsealed
+ *	    findings     [{outcome, evidence}] every row of the verdict table that holds
+ *	    residue      [change] B -> after rollback; hidden entries too, each with hidden_by
+ *	    residue_visible   how many are not hidden
+ *	    drift, drift_visible   likewise: the control's patched state -> this drill's
+ *	knockouts    [{name, label, sealed}]
+ *	noise        [change] between the two controls
+ *	hidden       [{by, why, count}] each mask and ignore row, and how often it hid an entry
+ *	sweep        null, or what sweep_json.c describes
  *	change       {node, kind, key, what (added|removed|changed), owner (null: no package),
  *	              attrs [{name, before, after}], hidden_by, hidden_why}
  */

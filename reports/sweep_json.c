@@ -6,9 +6,14 @@
  *	  complete, cut (null: not cut)
  *	  took_ns, jobs, cores (null: unknown), points_per_s, points_per_s_core
  *	  drilled      {points, classes}; unstable: points
- *	  pairs        null: not asked for; {pairs, drilled, spoilt (classes without any behind
- *them)} outcomes     {OUTCOME: {points, passed_points, passed_classes}}, those that occur recovery
- *{classes, p50_ns, p95_ns, max_ns} ways         [{how, why, classes, points}] notes        [text]
+ *	  pairs        null: not asked for, or
+ *	    {pairs, drilled, spoilt (classes without any behind them)}
+ *	  outcomes     {OUTCOME: {points, passed_points, passed_classes}}, those that occur
+ *	  recovery     {classes, p50_ns, p95_ns, max_ns}
+ *	  ways         [{how, why, classes, points}]
+ *	  retries      [{class (index), label, tried, ok, why}] the patch run again after a
+ *	                 rollback
+ *	  notes        [text]
  *	  groups       worst first: [{outcome, what, patterns [text], points, classes [index],
  *	                 first (index of a point), label,
  *	                 residue [{classes, points, change}]}]
@@ -188,6 +193,22 @@ static void put_lists(struct buf *b, const struct sweep *s)
 	buf_putc(b, ']');
 }
 
+static void put_retries(struct buf *b, const struct sweep *s)
+{
+	json_put_open(b, "retries", '[');
+	for (size_t i = 0; i < s->retry_count; i++) {
+		const struct sweep_retry *r = &s->retries[i];
+		json_put_open(b, NULL, '{');
+		json_put_int(b, "class", (int64_t)r->cls);
+		json_put_str(b, "label", r->label);
+		json_put_bool(b, "tried", r->tried);
+		json_put_bool(b, "ok", r->ok);
+		json_put_str(b, "why", r->why);
+		buf_putc(b, '}');
+	}
+	buf_putc(b, ']');
+}
+
 void sweep_json(struct buf *b, const struct report_input *in)
 {
 	const struct sweep *s = in->sweep;
@@ -209,6 +230,7 @@ void sweep_json(struct buf *b, const struct report_input *in)
 	put_real(b, "points_per_s_core", sweep_rate(s, true));
 	put_sums(b, s);
 	put_ways(b, s);
+	put_retries(b, s);
 	json_put_open(b, "notes", '[');
 	for (size_t i = 0; i < s->note_count; i++)
 		json_put_str(b, NULL, s->notes[i]);

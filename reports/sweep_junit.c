@@ -31,6 +31,8 @@ void sweep_junit_count(const struct report_input *in, struct sweep_cases *ret)
 	}
 	for (int o = 0; o < OUTCOME_COUNT; o++)
 		ret->tests += n.passed_classes[o] > 0;
+	ret->tests += in->sweep->retry_count > 0;
+	ret->failures += sweep_retry_exit(in->sweep) == EXIT_FAILED;
 	ret->tests += n.classes < in->sweep->class_count;
 	ret->skipped += n.classes < in->sweep->class_count;
 }
@@ -105,6 +107,25 @@ static void put_skipped(struct buf *b, const struct sweep *s, const struct sweep
 	buf_puts(b, "/>\n  </testcase>\n");
 }
 
+static void put_retries(struct buf *b, const struct report_input *in)
+{
+	const struct sweep *s = in->sweep;
+	bool failed = false;
+	open_case(b, in, "patch retried after rollback");
+	buf_puts(b, ">\n");
+	for (size_t i = 0; i < s->retry_count && !failed; i++) {
+		failed = s->retries[i].tried && !s->retries[i].ok;
+		if (!failed)
+			continue;
+		buf_puts(b, "    <failure");
+		xml_attr(b, "message", s->retries[i].why);
+		buf_puts(b, ">");
+		xml_text(b, s->retries[i].label);
+		buf_puts(b, "</failure>\n");
+	}
+	buf_puts(b, "  </testcase>\n");
+}
+
 void sweep_junit(struct buf *b, const struct report_input *in)
 {
 	struct sweep_counts n;
@@ -116,6 +137,8 @@ void sweep_junit(struct buf *b, const struct report_input *in)
 	for (int o = 0; o < OUTCOME_COUNT; o++)
 		if (n.passed_classes[o] > 0)
 			put_passed(b, in, (enum outcome)o, n.passed_points[o]);
+	if (in->sweep->retry_count > 0)
+		put_retries(b, in);
 	if (n.classes == in->sweep->class_count)
 		return;
 	open_case(b, in, "points that were not drilled");

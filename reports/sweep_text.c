@@ -399,6 +399,24 @@ static void put_passed(struct buf *b, const struct sweep *s, bool colour)
 			   report_time(t.max, max, sizeof(max)));
 }
 
+static void put_retries(struct buf *b, const struct sweep *s, bool colour)
+{
+	for (size_t i = 0; i < s->retry_count; i++) {
+		const struct sweep_retry *r = &s->retries[i];
+		buf_printf(b, "%sPatch retried after rollback: %s%s%s", i == 0 ? "\n" : "",
+			   paint(colour, r->ok ? PAINT_GREEN : PAINT_RED),
+			   !r->tried ? "not tried"
+			   : r->ok   ? "works"
+				     : "FAILS",
+			   paint(colour, PAINT_OFF));
+		if (r->why != NULL) {
+			buf_puts(b, ": ");
+			report_safe(b, r->why);
+		}
+		buf_printf(b, " (behind point %zu, %s)\n", s->classes[r->cls].first + 1, r->label);
+	}
+}
+
 void sweep_text(struct buf *b, const struct report_input *in, bool colour)
 {
 	if (in->sweep == NULL)
@@ -406,6 +424,7 @@ void sweep_text(struct buf *b, const struct report_input *in, bool colour)
 	put_head(b, in->sweep, colour);
 	put_groups(b, in, colour);
 	put_passed(b, in->sweep, colour);
+	put_retries(b, in->sweep, colour);
 }
 
 void sweep_text_sum(struct buf *b, const struct sweep *s)

@@ -50,6 +50,7 @@ static const char *const templates[] = {
 	[EVENT_LEFTOVER] = "left over: {what}",
 	[EVENT_HARNESS_ERROR] = "harness error: {why}[ ({where})]",
 	[EVENT_ROLLBACK_AGAIN] = "ROLLBACK once more: {why}",
+	[EVENT_PATCH_AGAIN] = "PATCH once more: {ok?its goal holds|FAILED}[: {why}]",
 	[EVENT_HEALTH_UNASKED] = "health not asked: {why}",
 	[EVENT_RECORDED] = "{points} points recorded",
 	[EVENT_BRANCHED] = "branched from {from} at: {point}",

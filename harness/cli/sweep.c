@@ -108,6 +108,8 @@ static int sweep_run(int argc, char **argv)
 		{ "in", OPTION_TEXT, &o.ask.in, "WHERE", "patch (default), rollback, both" },
 		{ "pairs", OPTION_FLAG, &o.ask.pairs, NULL,
 		  "then also strike the rollback that follows a strike in the patch" },
+		{ "retry-patch", OPTION_FLAG, &o.ask.retry_patch, NULL,
+		  "run the patch once more where its rollback came back" },
 		{ "jobs", OPTION_TEXT, &words.jobs, "N", "drills side by side (the processors)" },
 		{ "budget", OPTION_TEXT, &words.budget, "TIME",
 		  "stop after so long, spread over the workflow; --resume goes on" },

@@ -247,6 +247,23 @@ int drill_recover(struct drill *d, struct err *e)
 	return drill_capture(d, "after", e);
 }
 
+/* Who has backed a patch out will try it again. */
+static int patch_again(struct drill *d, struct err *e)
+{
+	char why[ERR_WHY_MAX] = "";
+	const char *probe = NULL;
+	d->retrying = true;
+	int good = drill_steps(d, false, NULL, why, e);
+	d->retrying = false;
+	if (good == STEPS_OK)
+		good = health_goal(d, &probe, why, e);
+	if (good < 0)
+		return -1;
+	journal_put(d->journal, EVENT_PATCH_AGAIN, F_BOOL("ok", good == 1),
+		    F_STR("why", good == 1 ? NULL : why));
+	return 0;
+}
+
 static int play(struct drill *d, struct err *e)
 {
 	if (d->spec->branch != NULL)
@@ -266,7 +283,9 @@ static int play(struct drill *d, struct err *e)
 	if (drill_roll_back(d, e) < 0)
 		return -1;
 	drill_stand(d, DRILL_STOP_ROLLBACK_END, 0);
-	return drill_recover(d, e);
+	if (drill_recover(d, e) < 0)
+		return -1;
+	return d->spec->patch_again ? patch_again(d, e) : 0;
 }
 
 static void stop_signal(void *arg, int signo)

@@ -46,7 +46,8 @@ struct drill_spec {
 	const struct branch_spec *branch; /* NULL: from the start of the workflow */
 	const struct drill_stop *stop;    /* NULL: it goes to its end */
 	bool rollback_twice;              /* a rollback that came to its end runs once more */
-	bool keep; /* what the nodes have written stays in `dir`: kept.h */
+	bool keep;                        /* what the nodes have written stays in `dir`: kept.h */
+	bool patch_again;                 /* behind all that is judged the patch runs once more */
 	/* One a node of the plan: what its fingerprints are told from (file: as seen from `dir`);
 	 * without a text they are whole. NULL: all are. */
 	const struct state_base *base_states;

@@ -60,6 +60,7 @@ struct drill {
 	unsigned troubles; /* steps that failed, and what called for a rollback */
 
 	bool patching; /* between patch.begin and patch.end */
+	bool retrying; /* the patch, behind all that is judged */
 	bool detected;
 	bool stopped; /* by a signal; journalled */
 	unsigned leftovers;

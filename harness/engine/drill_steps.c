@@ -34,6 +34,11 @@ const struct step_plan *drill_step(const struct plan *p, bool in_rollback, size_
 	return in_rollback ? &p->rollbacks[p->rollback].steps[index] : &p->patch[index];
 }
 
+static const char *section_of(const struct drill *d, bool in_rollback)
+{
+	return in_rollback ? "rollback" : d->retrying ? "patch again" : "patch";
+}
+
 static char *log_path(const struct drill *d, bool in_rollback, size_t index)
 {
 	const struct step_plan *step = drill_step(d->plan, in_rollback, index);
@@ -43,7 +48,10 @@ static char *log_path(const struct drill *d, bool in_rollback, size_t index)
 		slug[n++] = isalnum((unsigned char)*s) ? *s : '-';
 	slug[n] = '\0';
 	return mem_printf("%s/steps/%s-%zu-%s.log", d->spec->dir,
-			  in_rollback ? "rollback" : "patch", index + 1, slug);
+			  in_rollback   ? "rollback"
+			  : d->retrying ? "patch-again"
+					: "patch",
+			  index + 1, slug);
 }
 
 /* A step over its time is ended with all that it started: TERM, and KILL two seconds later. */
@@ -156,7 +164,7 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 		return -1;
 	d->step = step;
 	d->runner = 0;
-	if (strike_enter(d->strike, in_rollback, (int)index, e) < 0 ||
+	if ((!d->retrying && strike_enter(d->strike, in_rollback, (int)index, e) < 0) ||
 	    recorder_enter(d->recorder, in_rollback, index, e) < 0)
 		return -1;
 	output_lines(end->out, on_line, d);
@@ -210,10 +218,9 @@ static void journal_end(struct drill *d, bool in_rollback, size_t index, const s
 	const struct step_plan *step = drill_step(d->plan, in_rollback, index);
 	int status = end->run.status;
 	bool exited = end->started && end->run.done && WIFEXITED(status);
-	journal_put(d->journal, EVENT_STEP_END,
-		    F_STR("section", in_rollback ? "rollback" : "patch"), F_STR("step", step->name),
-		    F_INT("index", index), F_STR("node", step->node), F_BOOL("ok", end->ok),
-		    F_INT("exit", exited ? WEXITSTATUS(status) : -1),
+	journal_put(d->journal, EVENT_STEP_END, F_STR("section", section_of(d, in_rollback)),
+		    F_STR("step", step->name), F_INT("index", index), F_STR("node", step->node),
+		    F_BOOL("ok", end->ok), F_INT("exit", exited ? WEXITSTATUS(status) : -1),
 		    F_INT("signal", end->run.done && WIFSIGNALED(status) ? WTERMSIG(status) : 0),
 		    F_BOOL("timed_out", end->timed_out), F_BOOL("may_fail", step->may_fail),
 		    F_STR("why", end->ok ? NULL : why), F_INT("took", clock_now() - began),
@@ -232,7 +239,7 @@ int drill_steps(struct drill *d, bool in_rollback, const bool *stop_early, char 
 			return STEPS_FAILED;
 		}
 		journal_put(d->journal, EVENT_STEP_BEGIN,
-			    F_STR("section", in_rollback ? "rollback" : "patch"),
+			    F_STR("section", section_of(d, in_rollback)),
 			    F_STR("step", steps[i].name), F_INT("index", i),
 			    F_STR("node", steps[i].node));
 		int64_t began = clock_now();

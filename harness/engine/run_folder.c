@@ -237,6 +237,8 @@ int run_conclude(struct run *r, struct err *e)
 			drills[drill_count++] = *sweep->classes[i].verdict;
 	r->view.exit = verdict_run_exit(controls, control_count, drills, drill_count,
 					r->view.controls.vacuous);
+	if (r->view.sweep != NULL)
+		r->view.exit = verdict_worse_exit(r->view.exit, sweep_retry_exit(r->view.sweep));
 	r->view.controls.exit = r->view.exit;
 	free(controls);
 	free(drills);

@@ -243,6 +243,26 @@ static int shrink_pairs(struct sweeping *w, struct err *e)
 	return 0;
 }
 
+/* Behind the last class of each sort that came back: there most of the patch had been done. */
+static int retry_patch(struct sweeping *w, struct err *e)
+{
+	static const enum outcome back[] = { OUTCOME_RESTORED, OUTCOME_HARMLESS };
+	const struct run_view *v = run_view(w->s.run);
+	for (size_t k = 0; w->ask.retry_patch && k < sizeof(back) / sizeof(back[0]); k++) {
+		for (size_t i = w->singles; i-- > 0 && *w->s.interrupted == 0;) {
+			const int item = sweep_item(w, i);
+			if (item < 0 || v->items[item].verdict.outcome != back[k] ||
+			    w->list.items[w->classes[i].first].in_rollback)
+				continue;
+			if (w->classes[i].retry < 0 &&
+			    (sweep_start_rerun(w, i, TRY_PATCH, e) < 0 || wait_jobs(w, 1, e) < 0))
+				return -1;
+			break;
+		}
+	}
+	return 0;
+}
+
 /* A rollback that is to be run again after a strike is to stand it without one, too. */
 static int roll_back_twice(struct sweeping *w, struct err *e)
 {
@@ -286,7 +306,7 @@ static int sweep_all(struct sweeping *w, struct err *e)
 	    drill_branches(w, e) < 0 || drill_reruns(w, e) < 0)
 		return -1;
 	if (retry_late(w, e) < 0 || drill_pairs(w, e) < 0 || sweep_publish(w, e) < 0 ||
-	    confirm(w, e) < 0 || shrink_pairs(w, e) < 0)
+	    confirm(w, e) < 0 || shrink_pairs(w, e) < 0 || retry_patch(w, e) < 0)
 		return -1;
 	sweep_say_kept(w);
 	if (sweep_publish(w, e) < 0 || sweep_sync(w, e) < 0)

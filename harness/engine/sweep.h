@@ -30,6 +30,7 @@ struct sweep_ask {
 	bool no_reduce;           /* every point is drilled */
 	bool no_branch;           /* every drill from the start of the workflow */
 	bool pairs;               /* strike the rollback, too, that follows a strike in the patch */
+	bool retry_patch;         /* run the patch again where its rollback came back */
 	struct sweep_shard shard; /* total 0: all of it */
 };
 

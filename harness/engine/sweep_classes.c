@@ -114,7 +114,7 @@ int sweep_classify(struct sweeping *w, struct err *e)
 	w->singles = w->class_count;
 	for (size_t i = 0; i < w->class_count; i++) {
 		struct swept *c = &w->classes[i];
-		c->item = c->again = c->second = -1;
+		c->item = c->again = c->second = c->retry = -1;
 		c->why = why_rerun(w, &w->list.items[c->first]);
 		c->how = c->why != NULL ? SWEEP_RERUN : SWEEP_BRANCH;
 		if (c->why == NULL)
@@ -127,8 +127,10 @@ int sweep_classify(struct sweeping *w, struct err *e)
 
 char *sweep_name(const struct sweeping *w, size_t cls, enum sweep_try t, char sep)
 {
-	static const char *const tries[TRY_COUNT] = { "", "again", "second" };
+	static const char *const tries[TRY_COUNT] = { "", "again", "second", "" };
 	const struct point *p = &w->list.items[w->classes[cls].first];
+	if (t == TRY_PATCH)
+		return mem_printf("patch%cagain%cp%05zu", sep, sep, w->classes[cls].first + 1);
 	char behind[2] = { t != TRY_CLASS ? sep : '\0', '\0' };
 	if (p->after == POINT_ALONE)
 		return mem_printf("%s%c%c%05zu%s%s", w->strike.word, sep,

@@ -29,9 +29,12 @@ void sweep_ask_json(const struct sweep_ask *a, struct buf *out)
 	put_member(out, "points", a->points);
 	buf_putc(out, ',');
 	put_member(out, "in", a->in);
-	buf_printf(out, ",\"reduce\":%s,\"branch\":%s,\"pairs\":%s,\"shard\":[%u,%u]}",
-		   a->no_reduce ? "false" : "true", a->no_branch ? "false" : "true",
-		   a->pairs ? "true" : "false", a->shard.index, a->shard.total);
+	buf_printf(
+		out,
+		",\"reduce\":%s,\"branch\":%s,\"pairs\":%s,\"retry_patch\":%s,\"shard\":[%u,%u]}",
+		a->no_reduce ? "false" : "true", a->no_branch ? "false" : "true",
+		a->pairs ? "true" : "false", a->retry_patch ? "true" : "false", a->shard.index,
+		a->shard.total);
 }
 
 static size_t drilled(const struct sweeping *w)
@@ -105,6 +108,28 @@ static struct sweep_point *points_of(struct arena *a, const struct point_list *l
 	return ret;
 }
 
+/* What running the patch once more has come to, in its own words. */
+static void put_retries(struct arena *a, const struct sweeping *w, struct sweep *s)
+{
+	const struct run_view *v = run_view(w->s.run);
+	struct sweep_retry *ret = arena_alloc(a, (w->class_count + 1) * sizeof(*ret));
+	for (size_t i = 0; i < w->class_count; i++) {
+		if (w->classes[i].retry < 0)
+			continue;
+		const struct run_item *it = &v->items[w->classes[i].retry];
+		const struct event *ev = journal_find(it->journal, EVENT_PATCH_AGAIN, 0);
+		ret[s->retry_count++] = (struct sweep_retry){
+			.cls = i,
+			.label = it->label,
+			.tried = ev != NULL && it->verdict.pass,
+			.ok = ev != NULL && json_get_bool(ev->fields, "ok", false),
+			.why = copy(a, ev != NULL ? json_get_string(ev->fields, "why", NULL)
+						  : it->verdict.why),
+		};
+	}
+	s->retries = ret;
+}
+
 int sweep_publish(struct sweeping *w, struct err *e)
 {
 	struct run *run = w->s.run;
@@ -155,6 +180,7 @@ int sweep_publish(struct sweeping *w, struct err *e)
 	};
 	if (s->cut == NULL && w->ask.shard.total > 1)
 		s->cut = arena_printf(a, "shard %u of %u", w->ask.shard.index, w->ask.shard.total);
+	put_retries(a, w, s);
 	sweep_group_all(a, s);
 	run_set_sweep(run, s);
 	return 0;

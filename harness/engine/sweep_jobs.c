@@ -164,6 +164,7 @@ static int start_whole(struct sweeping *w, size_t cls, enum sweep_try t, struct 
 		job_free(j);
 		return -1;
 	}
+	j->drill.spec.patch_again = t == TRY_PATCH && id.role == ROLE_DRILL;
 	if (t == TRY_CLASS && id.role == ROLE_DRILL)
 		record_behind(w, j);
 	return start(w, j, e);
@@ -207,7 +208,7 @@ static int add_branch(struct sweeping *w, struct sweep_job *j, struct err *e)
 
 static int *slot_of(struct swept *c, enum sweep_try t)
 {
-	int *const slots[TRY_COUNT] = { &c->item, &c->again, &c->second };
+	int *const slots[TRY_COUNT] = { &c->item, &c->again, &c->second, &c->retry };
 	return slots[t];
 }
 

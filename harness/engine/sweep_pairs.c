@@ -79,7 +79,7 @@ static void make_classes(struct sweeping *w, size_t from)
 	}
 	for (size_t i = singles; i < w->class_count; i++) {
 		struct swept *c = &w->classes[i];
-		c->item = c->again = c->second = -1;
+		c->item = c->again = c->second = c->retry = -1;
 		c->how = SWEEP_RERUN;
 		c->why = "a pair: the second strike meets the rollback from the first";
 	}

@@ -29,13 +29,14 @@ struct swept {
 	int item;   /* of the run; -1: not drilled yet */
 	int again;  /* the same strike from the start of the workflow; -1: not made */
 	int second; /* of a pair, its second strike alone; -1: not made */
+	int retry;  /* the same strike, and then the patch once more; -1: not made */
 	enum sweep_second alone;
 	bool skip; /* another shard's */
 	bool busy; /* its drill runs, or waits to */
 };
 
 /* What a drill of a class tries. */
-enum sweep_try { TRY_CLASS, TRY_AGAIN, TRY_SECOND, TRY_COUNT };
+enum sweep_try { TRY_CLASS, TRY_AGAIN, TRY_SECOND, TRY_PATCH, TRY_COUNT };
 
 struct sweeping {
 	struct session s;

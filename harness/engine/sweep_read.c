@@ -45,6 +45,7 @@ static void read_ask(struct arena *a, const struct json *v, struct sweep_ask *re
 		.no_reduce = !json_get_bool(v, "reduce", true),
 		.no_branch = !json_get_bool(v, "branch", true),
 		.pairs = json_get_bool(v, "pairs", false),
+		.retry_patch = json_get_bool(v, "retry_patch", false),
 	};
 	if (shard != NULL && json_next(shard) != NULL)
 		ret->shard = (struct sweep_shard){ (unsigned)json_number(shard),
@@ -81,7 +82,7 @@ void sweep_find_items(struct sweeping *w, size_t from)
 	const struct run_view *v = run_view(w->s.run);
 	for (size_t i = from; i < w->class_count; i++) {
 		struct swept *c = &w->classes[i];
-		int *const slots[TRY_COUNT] = { &c->item, &c->again, &c->second };
+		int *const slots[TRY_COUNT] = { &c->item, &c->again, &c->second, &c->retry };
 		for (int t = 0; t < TRY_COUNT; t++) {
 			GUARD(mem) char *slug = sweep_name(w, i, (enum sweep_try)t, '-');
 			*slots[t] = find_item(v, slug);

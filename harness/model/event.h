@@ -33,7 +33,7 @@ enum { JOURNAL_FORMAT = 1 };
 	X(STATE_CAPTURED, "state.captured", "node, phase (before|patched|after), file, digest, entries, took") \
 	X(FAULT_PREPARED, "fault.prepared", "fault, took")                                   \
 	X(PATCH_BEGIN, "patch.begin", "")                                                    \
-	X(STEP_BEGIN, "step.begin", "section (patch|rollback), step, index, node")           \
+	X(STEP_BEGIN, "step.begin", "section (patch|rollback|patch again), step, index, node")           \
 	X(STEP_END, "step.end", "section, step, index, node, ok, exit, signal, timed_out, may_fail, why, took, log_bytes, log_dropped") \
 	X(TRIGGER_HIT, "trigger.hit", "fault, kind, exact, detail")                          \
 	X(FAULT_APPLIED, "fault.applied", "fault, detail")                                   \
@@ -48,6 +48,7 @@ enum { JOURNAL_FORMAT = 1 };
 	X(ROLLBACK_BEGIN, "rollback.begin", "rollback, clean (true: the control backs out a patch that worked)") \
 	X(ROLLBACK_END, "rollback.end", "ok, why")                                           \
 	X(ROLLBACK_AGAIN, "rollback.again", "why (the rollback runs once more from its start), asked (by the harness: nothing struck it)") \
+	X(PATCH_AGAIN, "patch.again", "ok, why (the patch was run once more behind the rollback; its steps are of section \"patch again\")") \
 	X(ROLLBACK_SKIPPED, "rollback.skipped", "why (the knock-out leaves it out)")         \
 	X(HEALTHY, "healthy", "since (t of the interval's start), settle, resolution")       \
 	X(NOT_HEALTHY, "not_healthy", "why, waited")                                         \

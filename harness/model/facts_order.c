@@ -23,6 +23,7 @@ static const struct {
 	{ EVENT_ROLLBACK_BEGIN, EVENT_PATCH_END },
 	{ EVENT_ROLLBACK_END, EVENT_ROLLBACK_BEGIN },
 	{ EVENT_ROLLBACK_AGAIN, EVENT_ROLLBACK_END },
+	{ EVENT_PATCH_AGAIN, EVENT_ROLLBACK_END },
 	{ EVENT_ROLLBACK_SKIPPED, EVENT_PATCH_END },
 	{ EVENT_HEALTH_UNASKED, EVENT_ROLLBACK_SKIPPED },
 	{ EVENT_BRANCHED, EVENT_PATCH_BEGIN },
@@ -58,6 +59,10 @@ static const struct {
 	{ EVENT_NO_ROLLBACK, EVENT_ROLLBACK_BEGIN },
 	{ EVENT_ROLLBACK_SKIPPED, EVENT_ROLLBACK_BEGIN },
 	{ EVENT_ROLLBACK_BEGIN, EVENT_ROLLBACK_SKIPPED },
+	{ EVENT_STATE_CAPTURED, EVENT_PATCH_AGAIN },
+	{ EVENT_HEALTHY, EVENT_PATCH_AGAIN },
+	{ EVENT_NOT_HEALTHY, EVENT_PATCH_AGAIN },
+	{ EVENT_PATCH_AGAIN, EVENT_TEARDOWN },
 	{ EVENT_STATE_CAPTURED, EVENT_TEARDOWN },
 	{ EVENT_HEALTHY, EVENT_TEARDOWN },
 	{ EVENT_NOT_HEALTHY, EVENT_TEARDOWN },
@@ -68,9 +73,17 @@ static const enum event_kind once[] = {
 	EVENT_DRILL_BEGIN, EVENT_STEADY_BEFORE,  EVENT_PATCH_BEGIN,      EVENT_PATCH_END,
 	EVENT_NO_ROLLBACK, EVENT_ROLLBACK_BEGIN, EVENT_ROLLBACK_SKIPPED, EVENT_HEALTHY,
 	EVENT_NOT_HEALTHY, EVENT_HEALTH_UNASKED, EVENT_TEARDOWN,         EVENT_SEALED,
+	EVENT_PATCH_AGAIN,
 };
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* A step of the patch that is run once more, behind all that is judged. */
+static bool is_again(const struct event *ev)
+{
+	return (ev->kind == EVENT_STEP_BEGIN || ev->kind == EVENT_STEP_END) &&
+	       strcmp(facts_text(ev, "section"), "patch again") == 0;
+}
 
 static void check_order(struct arena *arena, struct facts *f)
 {
@@ -90,7 +103,7 @@ static void check_order(struct arena *arena, struct facts *f)
 			if (needs[k].what == ev->kind && !seen[needs[k].after])
 				facts_problem(arena, f, "%s without %s before it", name,
 					      event_name(needs[k].after));
-		for (size_t k = 0; k < LEN(never); k++)
+		for (size_t k = 0; k < LEN(never) && !is_again(ev); k++)
 			if (never[k].what == ev->kind && seen[never[k].end])
 				facts_problem(arena, f, "%s after %s", name,
 					      event_name(never[k].end));

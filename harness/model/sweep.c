@@ -126,3 +126,11 @@ double sweep_rate(const struct sweep *s, bool per_core)
 	double rate = (double)n.points * (double)NS_PER_S / (double)s->took;
 	return per_core ? rate / cores : rate;
 }
+
+int sweep_retry_exit(const struct sweep *s)
+{
+	for (size_t i = 0; i < s->retry_count; i++)
+		if (s->retries[i].tried && !s->retries[i].ok)
+			return EXIT_FAILED;
+	return EXIT_OK;
+}

@@ -78,6 +78,16 @@ struct sweep_group {
 	size_t points; /* in all of them */
 };
 
+/* The patch, run once more behind a strike and its rollback: no row of the verdict table, but what
+ * an operator does next. */
+struct sweep_retry {
+	size_t cls;
+	const char *label; /* folder of that drill */
+	bool tried;        /* false: this drill did not come back, so there was nothing to try */
+	bool ok;           /* its steps did, and its goal holds */
+	const char *why;   /* not ok, or not tried; NULL */
+};
+
 struct sweep {
 	const char *strike;               /* as asked: "kill", "errno:ENOSPC" */
 	const char *kinds;                /* "calls" */
@@ -88,6 +98,8 @@ struct sweep {
 	size_t class_count;
 	const struct sweep_group *groups; /* worst first, then by first point */
 	size_t group_count;
+	const struct sweep_retry *retries;
+	size_t retry_count; /* 0: not asked for, or nothing to try it behind */
 	bool pairs;    /* pairs were asked for */
 	size_t spoilt; /* classes behind which none were made, for they fail alone */
 	bool reduced;    /* false: --no-reduce, every point is a class of its own */
@@ -162,6 +174,9 @@ void sweep_groups_of(const struct sweep *s, size_t *ret);
 
 /* Points drilled per second of the sweep, of one processor at that; 0: no time has passed. */
 double sweep_rate(const struct sweep *s, bool per_core);
+
+/* Of the retries alone: EXIT_FAILED when one of them was tried and failed. */
+int sweep_retry_exit(const struct sweep *s);
 
 /* While a sweep goes on, for a live view. */
 struct sweep_progress {

@@ -2,7 +2,10 @@
 /* Two strikes in one drill: the patch struck, then the rollback that follows. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "harness/base/guard.h"
+#include "harness/base/mem.h"
 #include "harness/engine/run_folder.h"
 #include "harness/model/json.h"
 #include "tests/drill/program.h"
@@ -235,6 +238,47 @@ START_TEST(a_whole_rollback_runs_again)
 }
 END_TEST
 
+/* Backed out well, and yet the patch cannot be run a second time. */
+START_TEST(the_patch_is_tried_again)
+{
+	static const struct {
+		const char *once; /* what the patch looks at, outside of the state that counts */
+		bool ok;
+		int exit;
+		const char *says;
+	} rows[] = {
+		{ "once=", true, 0, "Patch retried after rollback: works" },
+		{ "once=mkdir /var/once;", false, 1, "Patch retried after rollback: FAILS" },
+	};
+	TEST_NEEDS_ROOT();
+	struct swept_toy t;
+	struct program p;
+	toy_set_up(&t.where);
+	PROGRAM(&t.p, "sweep", "tests/drill/scenarios/retry.json", "--retry-patch", "--state",
+		t.where.state, "--runs", t.where.runs, "--var", t.where.root, "--var",
+		rows[_i].once, "--json");
+	read_again(&t);
+	ck_assert_int_eq(t.p.exit, rows[_i].exit);
+	ck_assert_int_eq(run_view(t.run)->exit, rows[_i].exit);
+	ck_assert_uint_gt(t.s->retry_count, 0);
+	for (size_t i = 0; i < t.s->class_count; i++)
+		ck_assert(t.s->classes[i].verdict->pass);
+	ck_assert(t.s->retries[0].tried);
+	ck_assert_int_eq(t.s->retries[0].ok, rows[_i].ok);
+	PROGRAM(&p, "report", t.where.run);
+	program_expect(&p, 0, rows[_i].says);
+	program_free(&p);
+	PROGRAM(&p, "report", t.where.run, "--format", "junit");
+	program_expect(&p, 0, rows[_i].ok ? "failures=\"0\"" : "failures=\"1\"");
+	program_free(&p);
+	GUARD(mem)
+	char *log = mem_printf("%s/%s/steps/patch-again-1-place.log", t.where.run,
+			       t.s->retries[0].label);
+	ck_assert_msg(access(log, F_OK) == 0, "no %s", log);
+	free_toy(&t);
+}
+END_TEST
+
 /* Of three strikes two are needed, of two one; of two that only fail together, both. */
 START_TEST(a_run_shrinks)
 {
@@ -296,6 +340,7 @@ Suite *suite_pairs(void)
 	tcase_add_test(t, none_behind_what_fails_alone);
 	tcase_add_test(t, goes_on);
 	tcase_add_loop_test(t, a_whole_rollback_runs_again, 0, 2);
+	tcase_add_loop_test(t, the_patch_is_tried_again, 0, 2);
 	tcase_add_loop_test(t, a_run_shrinks, 0, 3);
 	tcase_add_test(t, pairs_begin_in_the_patch);
 	suite_add_tcase(s, t);

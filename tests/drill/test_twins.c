@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The workflows that come in pairs, run as a user runs them: what is struck at the same place comes
- * back in the right one and does not in the wrong one, and both come back from a clean patch.
+ * The workflows that come in pairs, run and swept as a user does it: what is struck at the same
+ * place comes back in the right one and does not in the wrong one, and both come back from a clean
+ * patch. The larger pairs are swept by `make nightly`.
  */
 #include <stdio.h>
 #include <string.h>
@@ -32,33 +33,6 @@ static const struct twin twins[] = {
 	    { "killed while copying", "restored" },
 	    { "disk full at the first attempt", "drifted" },
 	    { "disk full at both attempts", "degraded" } } },
-	{ "symlink-switch/scenario.json",
-	  0,
-	  { { "killed while unpacking", "restored" },
-	    { "killed before the new link", "restored" },
-	    { "killed before the switch", "restored" } } },
-	{ "symlink-switch/wrong.json", 1, { { "killed before the new link", "stuck" } } },
-	{ "symlink-switch/wrong-litter.json", 1, { { "killed before the switch", "residue" } } },
-	{ "tar-deploy/scenario.json",
-	  0,
-	  { { "killed as the third file comes", "restored" },
-	    { "killed behind the new files", "restored" } } },
-	{ "tar-deploy/wrong.json",
-	  1,
-	  { { "killed as the third file comes", "restored" },
-	    { "killed behind the new files", "residue" } } },
-	{ "sed-config/scenario.json", 0, { { "power cut behind the note", "restored" } } },
-	{ "sed-config/wrong.json", 1, { { "power cut behind the note", "degraded" } } },
-	{ "sqlite-migration/scenario.json",
-	  0,
-	  { { "killed at the first write into the database", "harmless" },
-	    { "killed at the third write into the database", "harmless" },
-	    { "killed behind the commit", "restored" } } },
-	{ "sqlite-migration/wrong.json", 1, { { "killed between drop and rename", "stuck" } } },
-	{ "git-push/scenario.json", 0, { { "killed while files change", "restored" } } },
-	{ "git-push/wrong.json", 1, { { "killed while files change", "stuck" } } },
-	{ "ostree/scenario.json", 0, { { "killed while checking out", "restored" } } },
-	{ "ostree/wrong.json", 1, { { "killed while checking out", "degraded" } } },
 };
 
 static void check_controls(const struct twin *t, const struct json_doc *report)
@@ -107,6 +81,44 @@ START_TEST(comes_back_or_not)
 }
 END_TEST
 
+static const struct {
+	const char *file;
+	size_t points_min;
+	bool clean;
+} swept[] = {
+	{ "config-push/scenario.json", 10, true },
+	{ "config-push/wrong.json", 10, false },
+	{ "symlink-switch/scenario.json", 20, true },
+	{ "symlink-switch/wrong.json", 20, false },
+	{ "symlink-switch/wrong-litter.json", 20, false },
+	{ "tar-deploy/scenario.json", 30, true },
+	{ "tar-deploy/wrong.json", 30, false },
+	{ "sqlite-migration/scenario.json", 20, true },
+	{ "sqlite-migration/wrong.json", 50, false },
+};
+
+/* No false alarm at any point of the right form, and the defect of the wrong one is found. */
+START_TEST(a_sweep_tells_them_apart)
+{
+	TEST_NEEDS_ROOT();
+	struct program p;
+	char file[128], runs[320];
+	(void)snprintf(file, sizeof(file), "scenarios/%s", swept[_i].file);
+	(void)snprintf(runs, sizeof(runs), "%s/runs", test_dir());
+	PROGRAM(&p, "sweep", file, "--json", "--runs", runs);
+	struct json_doc *report = program_json(&p);
+	const struct json *sweep = json_get(json_root(report), "sweep");
+	const struct json *group = json_first(json_get(sweep, "groups"));
+	ck_assert_msg(json_get_bool(sweep, "complete", false), "%s is not covered", file);
+	ck_assert_uint_ge(json_size(json_get(sweep, "points")), swept[_i].points_min);
+	ck_assert_msg((group == NULL) == swept[_i].clean, "%s: %s", file,
+		      group != NULL ? json_get_string(group, "what", "?") : "nothing found");
+	ck_assert_int_eq(p.exit, swept[_i].clean ? 0 : 1);
+	json_doc_free(report);
+	program_free(&p);
+}
+END_TEST
+
 Suite *suite_twins(void);
 Suite *suite_twins(void)
 {
@@ -114,6 +126,7 @@ Suite *suite_twins(void)
 	TCase *c = tcase_create("twins");
 	tcase_set_timeout(c, 600);
 	tcase_add_loop_test(c, comes_back_or_not, 0, sizeof(twins) / sizeof(twins[0]));
+	tcase_add_loop_test(c, a_sweep_tells_them_apart, 0, sizeof(swept) / sizeof(swept[0]));
 	suite_add_tcase(s, c);
 	return s;
 }
