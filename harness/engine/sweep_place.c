@@ -5,9 +5,13 @@
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include "harness/base/clock.h"
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
 #include "harness/engine/sweep_private.h"
+#include "harness/sandbox/node.h"
 
 enum {
 	PLACE_SHARE = 2,           /* of the memory that is free now: one part in so many */
@@ -37,6 +41,23 @@ static bool limited(const struct plan *p)
 	return false;
 }
 
+/* Thousands of nodes with few images: what the kernel has read of one serves all its nodes. */
+static int mount_roots(struct sweeping *w, struct err *e)
+{
+	for (size_t i = 0; i < w->s.plan->node_count; i++) {
+		struct image *root = &w->s.roots[i];
+		if (root->is_dir || root->on_disk)
+			continue;
+		char *where = mem_printf("%s/roots/%s", owner_work_dir(w->s.owner), root->digest);
+		root->mounted = where;
+		bool there = access(where, F_OK) == 0; /* another node's, too */
+		if (!there &&
+		    (io_mkdirs(where, 0700, e) < 0 || node_mount_image(root->path, where, e) < 0))
+			return -1;
+	}
+	return 0;
+}
+
 /* In a mount namespace of our own: the host sees nothing of it, and it goes with the last process
  * of ours. What lies in it counts against a node's limit of memory, so with one it stays on disk.
  */
@@ -53,6 +74,8 @@ int sweep_place(struct sweeping *w, struct err *e)
 		return ERR(e, errno, "a place of work in memory on '%s'",
 			   owner_work_dir(w->s.owner));
 	w->placed = true;
+	if (mount_roots(w, e) < 0)
+		return -1;
 	sweep_say(w,
 		  "the nodes' files are kept in memory: fsync costs nothing here, so recovery is "
 		  "faster than on a disk");

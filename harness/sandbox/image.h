@@ -30,6 +30,7 @@ struct image {
 	bool is_dir;
 	bool on_disk; /* a file system that is to be written: each node needs a copy */
 	enum disk_fs fs;
+	char *mounted; /* where it is mounted for all nodes (node_mount_image); NULL: each does */
 	struct capture_base *lines; /* NULL: not asked for, or a directory */
 };
 void image_free(struct image *i);

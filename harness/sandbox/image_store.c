@@ -19,7 +19,8 @@
 void image_free(struct image *i)
 {
 	free(i->path);
-	i->path = NULL;
+	free(i->mounted);
+	i->path = i->mounted = NULL;
 	capture_base_close(i->lines);
 	i->lines = NULL;
 }

@@ -233,6 +233,7 @@ int node_create(struct node **ret, struct loop *loop, struct owner *owner,
 	n->spec.name = mem_strdup(spec->name);
 	n->spec.work_dir = mem_strdup(spec->work_dir);
 	n->spec.root_path = mem_strdup(spec->root_path);
+	n->spec.mounted = spec->mounted != NULL ? mem_strdup(spec->mounted) : NULL;
 	n->root_path = mem_strdup(NO_ROOT);
 	n->pidfd = n->sock = n->root_fd = n->netns_fd = n->pidns_fd = -1;
 	if (copy_disk(spec, e) < 0 ||
@@ -349,6 +350,7 @@ unsigned node_destroy(struct node *n, struct err *e)
 	free((char *)n->spec.name);
 	free((char *)n->spec.work_dir);
 	free((char *)n->spec.root_path);
+	free((char *)n->spec.mounted);
 	free(n->root_path);
 	free(n);
 	return left;

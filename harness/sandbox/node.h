@@ -37,6 +37,7 @@ struct node_spec {
 				     its own as its root, without an overlay */
 	enum disk_fs root_fs;     /* DISK */
 	const char *root_path;
+	const char *mounted;  /* IMAGE: where node_mount_image() has put it; NULL: nowhere yet */
 	const char *work_dir; /* existing empty folder for upper and work, on a real file system;
 				 the caller removes it after node_destroy() */
 	struct cgroup_limits limits;
@@ -47,6 +48,10 @@ struct node_spec {
 };
 
 struct node;
+
+/* An image, read-only, on an existing folder of the caller's mount namespace: nodes that share one
+ * mount share what the kernel keeps of it in memory. umount(2) ends it. */
+int node_mount_image(const char *path, const char *where, struct err *e);
 
 /* On success the node runs (its init waits for work) and belongs to the caller; on failure
  * nothing is left. The new network namespace has only a `lo`, up. */

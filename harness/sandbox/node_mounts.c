@@ -25,10 +25,10 @@ enum {
 
 /* Straight from the file since Linux 6.12; ENOTBLK before. Autoclear ends the loop device with
  * its mount, or with our descriptor when we die in between: nobody needs to know of it. */
-static int mount_image(const char *path, struct err *e)
+int node_mount_image(const char *path, const char *where, struct err *e)
 {
 	const unsigned long flags = MS_RDONLY | MS_NODEV;
-	if (mount(path, "lower", "erofs", flags, NULL) == 0)
+	if (mount(path, where, "erofs", flags, NULL) == 0)
 		return 0;
 	if (errno == ENODEV)
 		return ERR_AS(e, EXIT_UNAVAILABLE, 0,
@@ -40,18 +40,20 @@ static int mount_image(const char *path, struct err *e)
 	GUARD(fd) int fd = disk_attach(path, false, device, e);
 	if (fd < 0)
 		return -1;
-	if (mount(device, "lower", "erofs", flags, NULL) < 0)
+	if (mount(device, where, "erofs", flags, NULL) < 0)
 		return ERR(e, errno, "mount image '%s' by '%s'", path, device);
 	return 0;
 }
 
 static int mount_lower(const struct node_spec *spec, struct err *e)
 {
-	if (spec->root_kind == NODE_ROOT_IMAGE)
-		return mount_image(spec->root_path, e);
+	bool image = spec->root_kind == NODE_ROOT_IMAGE;
+	const char *folder = image ? spec->mounted : spec->root_path;
+	if (folder == NULL)
+		return node_mount_image(spec->root_path, "lower", e);
 	/* Bound to a fixed name, so that no odd byte of the path gets into the mount options. */
-	if (mount(spec->root_path, "lower", "none", MS_BIND, NULL) < 0)
-		return ERR(e, errno, "bind root folder '%s'", spec->root_path);
+	if (mount(folder, "lower", "none", MS_BIND, NULL) < 0)
+		return ERR(e, errno, "bind root folder '%s'", folder);
 	return 0;
 }
 
