@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Controls, the run as a whole, and what a record with lines missing may never become. */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/runner.h"
@@ -63,6 +64,70 @@ START_TEST(test_control_is_broken)
 		ck_assert_int_eq(v.outcome, OUTCOME_BROKEN);
 		ck_assert_int_eq(world_controls(a, &w).exit, EXIT_BROKEN);
 	}
+	arena_destroy(a);
+}
+END_TEST
+
+/* Its rollback once more: `again` is the line, the steps follow it. */
+static void run_again(struct script *s, const char *again, bool good)
+{
+	static const char step[] = "\"section\":\"rollback\",\"step\":\"%s\",\"index\":%d%s";
+	static const char *const names[] = { "repair", "reinstall" };
+	char text[SCRIPT_TEXT_MAX];
+	/* From the last line to the first, each right behind the first rollback's end. */
+	script_add(s, EVENT_ROLLBACK_END, NULL, EVENT_ROLLBACK_END,
+		   good ? "\"ok\":true" : "\"ok\":false");
+	for (int i = 1; i >= 0; i--) {
+		(void)snprintf(text, sizeof(text), step, names[i], i,
+			       good || i == 0 ? ",\"ok\":true" : ",\"ok\":false");
+		script_add(s, EVENT_ROLLBACK_END, NULL, EVENT_STEP_END, text);
+		(void)snprintf(text, sizeof(text), step, names[i], i, "");
+		script_add(s, EVENT_ROLLBACK_END, NULL, EVENT_STEP_BEGIN, text);
+	}
+	script_add(s, EVENT_ROLLBACK_END, NULL, EVENT_ROLLBACK_AGAIN, again);
+}
+
+/* A control may run its rollback twice when it was asked to, and is judged by the second. */
+START_TEST(test_rollback_twice)
+{
+	struct arena *a = arena_create();
+	struct world w;
+	world_good(&w);
+	run_again(&w.control_a, "\"asked\":true", true);
+	ck_assert_int_eq(world_judge_control(a, &w).outcome, OUTCOME_RESTORED);
+	world_good(&w);
+	run_again(&w.control_a, "\"asked\":true", false);
+	ck_assert_int_eq(world_judge_control(a, &w).outcome, OUTCOME_STUCK);
+	world_good(&w);
+	run_again(&w.control_a, "\"why\":\"?\"", true);
+	ck_assert_int_eq(world_judge_control(a, &w).outcome, OUTCOME_HARNESS_ERROR);
+	world_good(&w);
+	run_again(&w.drill, "\"asked\":true", true);
+	ck_assert_int_eq(world_judge(a, &w).outcome, OUTCOME_HARNESS_ERROR);
+	arena_destroy(a);
+}
+END_TEST
+
+/* The patch once more, behind all that is judged, changes no verdict; steps of any other section
+ * there are our own fault. */
+START_TEST(test_patch_again)
+{
+	static const struct {
+		const char *section;
+		enum outcome is;
+	} rows[] = {
+		{ "\"section\":\"patch again\",\"step\":\"install\",\"index\":1,\"ok\":false",
+		  OUTCOME_RESTORED },
+		{ "\"section\":\"rollback\",\"step\":\"reinstall\",\"index\":1,\"ok\":true",
+		  OUTCOME_HARNESS_ERROR },
+	};
+	struct arena *a = arena_create();
+	struct world w;
+	world_good(&w);
+	script_add(&w.drill, EVENT_STATE_CAPTURED, "after", EVENT_PATCH_AGAIN, "\"ok\":false");
+	script_add(&w.drill, EVENT_STATE_CAPTURED, "after", EVENT_STEP_END, rows[_i].section);
+	script_add(&w.drill, EVENT_STATE_CAPTURED, "after", EVENT_STEP_BEGIN, rows[_i].section);
+	ck_assert_int_eq(world_judge(a, &w).outcome, rows[_i].is);
 	arena_destroy(a);
 }
 END_TEST
@@ -293,6 +358,8 @@ Suite *suite_verdict_run(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, test_control, 0, LEN(control_rows));
 	tcase_add_test(t, test_control_is_broken);
+	tcase_add_test(t, test_rollback_twice);
+	tcase_add_loop_test(t, test_patch_again, 0, 2);
 	tcase_add_test(t, test_vacuous);
 	tcase_add_test(t, test_run_noise);
 	tcase_add_loop_test(t, test_run_exit, 0, LEN(runs));
