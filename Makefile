@@ -171,8 +171,8 @@ asan-unit: ## the unit tests alone under the sanitizers
 	$(MAKE) $(ASAN) unit
 
 .PHONY: bench
-bench: $(BIN) $(BUILD)/tests/bench-node $(BUILD)/tests/bench-calls $(BUILD)/tests/bench-strikes ## nodes, strikes, and the cost of being watched; against the same by hand and by strace (root)
-	BUILD=$(BUILD) tests/bench.sh
+bench: $(BIN) $(BUILD)/tests/bench-node $(BUILD)/tests/bench-calls $(BUILD)/tests/bench-strikes ## nodes, strikes, the cost of being watched, sweeps; against the same by hand and by strace (root); parts: BENCH="node sweep"
+	BUILD=$(BUILD) BENCH="$(BENCH)" tests/bench.sh
 $(BUILD)/tests/bench-%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/rig.o $(BUILD)/libbackout.a
 	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 

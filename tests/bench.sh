@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # BUILD=build BENCH="PART..." bench.sh [COUNT]; the parts, all by default, each on its own too:
-# node, strikes, watched, packages, sweep, dozen. A node (create, run `true`, destroy) against the same done by an
-# unshare script and, where it is installed, by bubblewrap; how exactly strikes come; then a tar of
+# node, strikes, watched, packages, sweep, dozen. A node (create, run `true`, destroy) against the same
+# done by an unshare script and, where it is installed, by bubblewrap; how exactly strikes come; then a tar of
 # 5,000 files and `dpkg -i` of a dozen packages, watched and never struck, against none and against
 # strace; then sweeps (see bench/sweep.sh). Each comparison in one run, so that its ratios hold. SEED
 # draws the strikes' points.

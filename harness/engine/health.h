@@ -25,7 +25,8 @@ int health_phase(struct health *h, enum probe_when phase, struct err *e);
 /* Ask nothing more, and wait until no question is under way. */
 int health_quiet(struct health *h, struct err *e);
 
-/* Wait until all probes of the phase have held for `settle` without a failure. 1: *ret_since
+/* Wait until all probes of the phase have held for `settle` without a failure; of a probe whose
+ * `every` is longer one good answer, no older than that, is enough. 1: *ret_since
  * (CLOCK_MONOTONIC) is the start of that interval; 0: not by `deadline`, *ret_why names a probe
  * and its last answer (belongs to the health object); -1: stopped, or our own trouble. */
 int health_wait(struct health *h, int64_t settle, int64_t deadline, int64_t *ret_since,

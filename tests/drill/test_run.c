@@ -78,6 +78,25 @@ START_TEST(outcomes)
 }
 END_TEST
 
+/* An interval that is shorter than `every` has one question in it. */
+START_TEST(asked_once)
+{
+	TEST_NEEDS_ROOT();
+	struct toy t;
+	struct program p;
+	toy_set_up(&t);
+	PROGRAM(&p, "run", "tests/drill/scenarios/patient.json", "--json", "--state", t.state,
+		"--runs", t.runs, "--var", t.root);
+	program_expect(&p, 0, "\"restored\"");
+	struct json_doc *report = program_json(&p);
+	const struct json *controls = json_get(json_root(report), "controls");
+	for (const struct json *c = json_first(controls); c != NULL; c = json_next(c))
+		ck_assert_str_eq(json_get_string(c, "outcome", "?"), "restored");
+	json_doc_free(report);
+	program_free(&p);
+}
+END_TEST
+
 /* A run folder is judged anew, elsewhere and later, with the same words. */
 START_TEST(judged_again)
 {
@@ -218,6 +237,7 @@ Suite *suite_run(void)
 	TCase *c = tcase_create("run");
 	tcase_set_timeout(c, 120);
 	tcase_add_loop_test(c, outcomes, 0, (int)(sizeof(cases) / sizeof(cases[0])));
+	tcase_add_test(c, asked_once);
 	tcase_add_test(c, judged_again);
 	tcase_add_test(c, struck_again_from_the_folder);
 	tcase_add_test(c, torn_journal);

@@ -127,6 +127,42 @@ START_TEST(an_image_mounts_by_a_loop_device)
 }
 END_TEST
 
+/* The file itself is no image: only the mount that is there already can be the root. */
+START_TEST(nodes_share_a_mounted_image)
+{
+	struct bench b;
+	struct err e = { 0 };
+	struct node *n[2] = { NULL, NULL };
+	TEST_NEEDS_ROOT();
+	bench_open(&b);
+	GUARD(mem) char *where = mem_printf("%s/shared", test_dir());
+	GUARD(mem) char *none = mem_printf("%s/none", test_dir());
+	MUST(io_mkdirs(where, 0700, &e));
+	MUST(io_write_file(AT_FDCWD, none, "none", 4, 0600, &e));
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
+	MUST(node_mount_image(bench_image(), where, &e));
+	for (size_t i = 0; i < 2; i++) {
+		GUARD(mem) char *work = mem_strdup(bench_work(&b));
+		struct node_spec spec = { .name = "web",
+					  .root_kind = NODE_ROOT_IMAGE,
+					  .root_path = none,
+					  .mounted = where,
+					  .work_dir = work };
+		MUST(node_create(&n[i], b.loop, b.owner, &spec, &e));
+	}
+	ck_assert_str_eq(bench_ask(n[0], "echo new > /etc/passwd; cat /etc/passwd"), "new");
+	ck_assert_str_eq(bench_ask(n[1], "head -c 5 /etc/passwd"), "root:");
+	MUST(node_kill(n[0], &e));
+	MUST(node_boot(n[0], &e));
+	ck_assert_str_eq(bench_ask(n[0], "cat /etc/passwd"), "new");
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_uint_eq(node_destroy(n[i], &e), 0);
+	ck_assert_int_eq(umount2(where, 0), 0);
+	bench_close(&b);
+}
+END_TEST
+
 START_TEST(writes_do_not_reach_the_lower)
 {
 	struct bench b;
@@ -389,6 +425,7 @@ Suite *suite_node(void)
 	tcase_add_test(t, a_fresh_node_looks_like_a_host);
 	tcase_add_test(t, an_image_is_a_root_and_stays_as_it_is);
 	tcase_add_test(t, an_image_mounts_by_a_loop_device);
+	tcase_add_test(t, nodes_share_a_mounted_image);
 	tcase_add_test(t, writes_do_not_reach_the_lower);
 	tcase_add_test(t, two_nodes_do_not_see_each_other);
 	tcase_add_test(t, processes_below_a_nested_namespace_are_the_nodes);
