@@ -36,7 +36,7 @@ struct inject_env {
 	/* The effect was met. Only the first call counts; may come before strike() returns. */
 	void (*felt)(void *arg, const char *evidence);
 	void (*notice)(void *arg, const char *text);
-	bool (*step_running)(void *arg);     /* a step of the workflow runs at this moment */
+	bool (*step_running)(void *arg); /* a step of the workflow runs at this moment */
 	/* How often so far a step has failed, the goal was missed or steady state was lost. */
 	unsigned (*troubles)(void *arg);
 	/* The injector has taken this node down; and: boot it, with its link and its services. */

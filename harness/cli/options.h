@@ -20,7 +20,8 @@
 #define OPTION_ROW_KEEP(v)                                                                         \
 	{                                                                                          \
 		"keep-on-fail", OPTION_FLAG, &(v), NULL,                                           \
-			"keep what the nodes had written in drills that do not pass (shell --kept)" \
+			"keep what the nodes had written in drills that do not pass (shell "       \
+			"--kept)"                                                                  \
 	}
 
 enum option_type {

@@ -29,7 +29,8 @@ static int take_node(const struct drill_node *at, const char *part, struct err *
 
 static void refused(struct drill *d, const char *node, const struct err *why)
 {
-	GUARD(mem) char *text = mem_printf("the state of node '%s' is not kept: %s", node, why->why);
+	GUARD(mem)
+	char *text = mem_printf("the state of node '%s' is not kept: %s", node, why->why);
 	journal_put(d->journal, EVENT_NOTICE, F_STR("what", text));
 }
 
@@ -72,10 +73,11 @@ int kept_copy(const char *dir, const char *node, const char *to, struct err *e)
 	GUARD(mem) char *from = mem_printf("%s/" KEPT_FOLDER "/%s", dir, node);
 	GUARD(fd) int source = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (source < 0)
-		return ERR_AS(e, EXIT_USAGE_ERROR, errno,
-			      "what node '%s' had written is not kept in '%s' (--keep-on-fail keeps "
-			      "it)",
-			      node, dir);
+		return ERR_AS(
+			e, EXIT_USAGE_ERROR, errno,
+			"what node '%s' had written is not kept in '%s' (--keep-on-fail keeps "
+			"it)",
+			node, dir);
 	if (io_mkdirs(to, 0700, e) < 0)
 		return -1;
 	GUARD(fd) int target = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

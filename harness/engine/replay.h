@@ -25,8 +25,8 @@ const struct run_item *replay_recorded(const struct replay *r); /* judged from t
  * fault. */
 int replay_prepare(const struct replay *r, struct session *s, const struct fault_plan **ret,
 		   struct err *e);
-/* That, and a run folder with the scenario, seed and controls of the recorded run, the same roots, and no
- * drill yet. */
+/* That, and a run folder with the scenario, seed and controls of the recorded run, the same roots,
+ * and no drill yet. */
 int replay_begin(const struct replay *r, struct session *s, const struct fault_plan **ret,
 		 struct err *e);
 /* That, and the drill, with a knock-out when its verdict asks for one; s->run has what came of it.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A sweep takes thousands of fingerprints that differ little: each is written as its difference from
- * the first control's. */
+/* A sweep takes thousands of fingerprints that differ little: each is written as its difference
+ * from the first control's. */
 #include <string.h>
 
 #include "harness/base/mem.h"

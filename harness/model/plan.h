@@ -150,8 +150,8 @@ struct fault_plan {
 	uint64_t expect;  /* bit mask of enum outcome: what passes */
 	bool again;       /* a rollback that fails by it runs once more */
 	/* Struck in the same drill, too; NULL: nothing more. The first is the one that the drill is
-	 * named after; it is in the patch unless all are in the rollback. The others have a name, but
-	 * no slug, text or expect. */
+	 * named after; it is in the patch unless all are in the rollback. The others have a name,
+	 * but no slug, text or expect. */
 	const struct fault_plan *next;
 	size_t joined; /* how many come behind it */
 };

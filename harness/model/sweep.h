@@ -100,14 +100,14 @@ struct sweep {
 	size_t group_count;
 	const struct sweep_retry *retries;
 	size_t retry_count; /* 0: not asked for, or nothing to try it behind */
-	bool pairs;    /* pairs were asked for */
-	size_t spoilt; /* classes behind which none were made, for they fail alone */
-	bool reduced;    /* false: --no-reduce, every point is a class of its own */
-	bool complete;   /* every class is drilled, and a strike behind the last point struck
-			    nothing */
-	const char *cut; /* why it is not complete: budget, interrupted, shard, disk full;
-			    NULL */
-	int64_t took;    /* ns, of the drills */
+	bool pairs;         /* pairs were asked for */
+	size_t spoilt;      /* classes behind which none were made, for they fail alone */
+	bool reduced;       /* false: --no-reduce, every point is a class of its own */
+	bool complete;      /* every class is drilled, and a strike behind the last point struck
+			       nothing */
+	const char *cut;    /* why it is not complete: budget, interrupted, shard, disk full;
+			       NULL */
+	int64_t took;       /* ns, of the drills */
 	unsigned jobs;
 	unsigned cores;           /* that the host offers; 0: unknown */
 	const char *const *notes; /* sentences a reader should know */
@@ -184,8 +184,8 @@ struct sweep_progress {
 	size_t drills_done, drills_total;
 	size_t failing_points, failing_drills;
 	size_t failing_groups; /* of these; 0: not told, for grouping is for the end */
-	int64_t started; /* CLOCK_MONOTONIC, ns */
-	int64_t now;     /* likewise, when all this was so */
+	int64_t started;       /* CLOCK_MONOTONIC, ns */
+	int64_t now;           /* likewise, when all this was so */
 	unsigned jobs;
 };
 

@@ -45,8 +45,8 @@ int upper_digest(const struct node *n, struct upper_cache *c, char ret[HASH_TEXT
 
 /* Copy it into `dir` (an existing empty folder): what node_spec.from takes. Reflinks where the
  * file system has them. Of a node on a disk the image is copied, with its processes stopped
- * meanwhile and all written back, under the name UPPER_DISK. ENOTSUP, with the place in words, where the workflow has mounted or
- * unmounted something: a copy does not carry mounts. */
+ * meanwhile and all written back, under the name UPPER_DISK. ENOTSUP, with the place in words,
+ * where the workflow has mounted or unmounted something: a copy does not carry mounts. */
 int upper_copy(const struct node *n, const char *dir, struct err *e);
 
 #define UPPER_DISK "disk.img"
