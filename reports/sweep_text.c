@@ -79,8 +79,8 @@ static void put_pairs(struct buf *b, const struct sweep *s, const struct sweep_c
 		   "rollback that follows",
 		   n->pairs_drilled, n->pairs);
 	if (s->spoilt > 0)
-		buf_printf(b, "; none behind %zu %s that fail%s alone", s->spoilt,
-			   classes_word(s->spoilt), s->spoilt == 1 ? "s" : "");
+		buf_printf(b, "; none behind %zu %s that %s not pass alone", s->spoilt,
+			   classes_word(s->spoilt), s->spoilt == 1 ? "does" : "do");
 	buf_putc(b, '\n');
 }
 
@@ -179,7 +179,8 @@ static void put_second(struct buf *b, const struct report_input *in, const struc
 		[SECOND_PASSES] = "it takes both strikes: neither fails alone",
 		[SECOND_FAILS] = "the second strike alone is enough",
 	};
-	if (!in->sweep->points[c->first].pair)
+	if (!in->sweep->points[c->first].pair ||
+	    outcome_exit(c->verdict->outcome) == EXIT_INCONCLUSIVE)
 		return;
 	report_fact(b, "pair", words[c->second]);
 	if (c->second_label != NULL && c->second == SECOND_FAILS)

@@ -33,14 +33,19 @@ static void read_again(struct swept_toy *t)
 	ck_assert_ptr_nonnull(t->s);
 }
 
-static void sweep_toy(struct swept_toy *t, const char *rollback, const char *in, const char *budget)
+/* `more`: two arguments, NULL for none. */
+static void sweep_toy(struct swept_toy *t, const char *rollback, const char *in,
+		      const char *const more[2])
 {
 	toy_set_up(&t->where);
 	PROGRAM(&t->p, "sweep", PAIRS, "--pairs", "--in", in, "--rollback", rollback, "--state",
 		t->where.state, "--runs", t->where.runs, "--var", t->where.root, "--seed", "abc",
-		"--json", budget != NULL ? "--budget" : NULL, budget);
+		"--json", more[0], more[0] != NULL ? more[1] : NULL);
 	read_again(t);
 }
+
+static const char *const nothing[2] = { NULL };
+static const char *const no_budget[2] = { "--budget", "1ms" };
 
 static void free_toy(struct swept_toy *t)
 {
@@ -77,7 +82,7 @@ START_TEST(only_two_strikes_break_it)
 	struct swept_toy t;
 	struct sweep_counts n;
 	size_t failing = 0;
-	sweep_toy(&t, "marks", "both", NULL);
+	sweep_toy(&t, "marks", "both", nothing);
 	said_alike(&t);
 	sweep_count(t.s, &n);
 	ck_assert_int_eq(t.p.exit, 1);
@@ -113,12 +118,21 @@ START_TEST(only_two_strikes_break_it)
 }
 END_TEST
 
+/* From kept states, behind real strikes of the patch, and where the node crashes twice. */
 START_TEST(the_right_twin_stands_both)
 {
+	static const struct {
+		const char *in;
+		const char *more[2];
+	} rows[] = {
+		{ "both", { NULL } },
+		{ "patch", { "--no-branch", NULL } },
+		{ "patch", { "--strike", "crash" } },
+	};
 	TEST_NEEDS_ROOT();
 	struct swept_toy t;
 	struct sweep_counts n;
-	sweep_toy(&t, "careful", "both", NULL);
+	sweep_toy(&t, "careful", rows[_i].in, rows[_i].more);
 	said_alike(&t);
 	sweep_count(t.s, &n);
 	ck_assert_int_eq(t.p.exit, 0);
@@ -139,7 +153,7 @@ START_TEST(shrunk_to_the_second)
 	TEST_NEEDS_ROOT();
 	struct swept_toy t;
 	bool shrunk = false;
-	sweep_toy(&t, "once", "patch", NULL);
+	sweep_toy(&t, "once", "patch", nothing);
 	said_alike(&t);
 	ck_assert_int_eq(t.p.exit, 1);
 	for (size_t i = 0; i < t.s->group_count; i++) {
@@ -163,7 +177,7 @@ START_TEST(none_behind_what_fails_alone)
 {
 	TEST_NEEDS_ROOT();
 	struct swept_toy t;
-	sweep_toy(&t, "early", "patch", NULL);
+	sweep_toy(&t, "early", "patch", nothing);
 	ck_assert_int_eq(t.p.exit, 1);
 	ck_assert_uint_gt(t.s->spoilt, 0);
 	for (size_t i = 0; i < t.s->point_count; i++)
@@ -178,7 +192,7 @@ START_TEST(goes_on)
 	TEST_NEEDS_ROOT();
 	struct swept_toy cut, whole;
 	struct sweep_counts n;
-	sweep_toy(&cut, "careful", "patch", "1ms");
+	sweep_toy(&cut, "careful", "patch", no_budget);
 	said_alike(&cut);
 	ck_assert(!cut.s->complete);
 	memset(&whole, 0, sizeof(whole));
@@ -232,7 +246,7 @@ START_TEST(a_whole_rollback_runs_again)
 	program_expect(&p, 0, "can a whole rollback be run again?");
 	program_free(&p);
 	free_toy(&t);
-	sweep_toy(&t, rows[_i].rollback, "patch", "1ms");
+	sweep_toy(&t, rows[_i].rollback, "patch", no_budget);
 	ck_assert_ptr_null(twice_of(&t));
 	free_toy(&t);
 }
@@ -316,6 +330,33 @@ START_TEST(a_run_shrinks)
 }
 END_TEST
 
+/* No edge of a step is listed twice. */
+START_TEST(edges_of_steps)
+{
+	TEST_NEEDS_ROOT();
+	struct swept_toy t;
+	struct sweep_counts n;
+	toy_set_up(&t.where);
+	PROGRAM(&t.p, "sweep", PAIRS, "--pairs", "--points", "steps", "--strike", "crash",
+		"--rollback", "careful", "--state", t.where.state, "--runs", t.where.runs, "--var",
+		t.where.root, "--json");
+	read_again(&t);
+	said_alike(&t);
+	sweep_count(t.s, &n);
+	ck_assert_uint_gt(n.pairs, 0);
+	ck_assert_uint_eq(n.pairs_drilled, n.pairs);
+	ck_assert(t.s->complete);
+	for (size_t i = 0; i < t.s->point_count; i++) {
+		for (size_t k = 0; k < i; k++) {
+			const struct sweep_point *p = &t.s->points[i], *q = &t.s->points[k];
+			ck_assert(strcmp(p->key, q->key) != 0 || strcmp(p->step, q->step) != 0 ||
+				  p->pair != q->pair || p->after != q->after);
+		}
+	}
+	free_toy(&t);
+}
+END_TEST
+
 START_TEST(pairs_begin_in_the_patch)
 {
 	struct toy t;
@@ -335,7 +376,8 @@ Suite *suite_pairs(void)
 	TCase *t = tcase_create("pairs");
 	tcase_set_timeout(t, 300);
 	tcase_add_test(t, only_two_strikes_break_it);
-	tcase_add_test(t, the_right_twin_stands_both);
+	tcase_add_loop_test(t, the_right_twin_stands_both, 0, 3);
+	tcase_add_test(t, edges_of_steps);
 	tcase_add_test(t, shrunk_to_the_second);
 	tcase_add_test(t, none_behind_what_fails_alone);
 	tcase_add_test(t, goes_on);
