@@ -148,7 +148,7 @@ unit: $(UNIT_BIN) ## unit tests; SUITE=name for one
 
 .PHONY: drill-tests
 drill-tests: $(DRILL_BIN) image-cache ## tests of the whole program (root); SUITE=name for one
-	BACKOUT_BIN=$(abspath $(BIN)) $(DRILL_BIN) $(SUITE)
+	BACKOUT_BIN=$(abspath $(BIN)) tests/drill-suites.sh $(DRILL_BIN) $(SUITE)
 
 .PHONY: nightly
 nightly: ## every scenario's run, those of wrong plans too, and their sweeps: an hour or so (root)

@@ -5,8 +5,14 @@
 #include SUITES_INC
 #undef X
 
-static Suite *(*const suites[])(void) = {
+static Suite *(*const make[])(void) = {
 #define X(name) suite_##name,
+#include SUITES_INC
+#undef X
+	NULL,
+};
+static const char *const names[] = {
+#define X(name) #name,
 #include SUITES_INC
 #undef X
 	NULL,
@@ -14,5 +20,5 @@ static Suite *(*const suites[])(void) = {
 
 int main(int argc, char **argv)
 {
-	return test_main("drill tests", suites, argc, argv);
+	return test_main("drill tests", &(struct suites){ make, names }, argc, argv);
 }

@@ -90,9 +90,16 @@ static unsigned count_skips(void)
 	return n;
 }
 
-int test_main(const char *name, Suite *(*const *suites)(void), int argc, char **argv)
+int test_main(const char *name, const struct suites *all, int argc, char **argv)
 {
 	const char *tmp = getenv("BACKOUT_TEST_TMP");
+	Suite *(*const *suites)(void) = all->make;
+	const char *const *names = all->names;
+	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+		for (size_t i = 0; names[i] != NULL; i++)
+			(void)printf("%s\n", names[i]);
+		return 0;
+	}
 	(void)snprintf(base_dir, sizeof(base_dir), "%s/backout-tests-XXXXXX",
 		       tmp != NULL ? tmp : "/var/tmp");
 	if (mkdtemp(base_dir) == NULL) {

@@ -29,10 +29,15 @@
 	} while (0)
 
 void test_skip(const char *file, const char *test, const char *why);
-/* Run the suites whose name matches argv (all without arguments); prints
+/* Of each kind, NULL-terminated. */
+struct suites {
+	Suite *(*const *make)(void);
+	const char *const *names;
+};
+/* Run the suites whose name matches argv (all without arguments; `--list` only names them); prints
  * "NAME: N passed, N failed, N skipped" and returns the exit code. With BACKOUT_COUNTS=FILE the
  * three numbers are appended there. */
-int test_main(const char *name, Suite *(*const *suites)(void), int argc, char **argv);
+int test_main(const char *name, const struct suites *all, int argc, char **argv);
 /* A new empty folder below the build's temporary folder, removed when the test binary ends.
  * On a real file system (overlay uppers live there). */
 const char *test_dir(void);
