@@ -82,21 +82,23 @@ static int name_state(struct recorder *r, char ret[HASH_TEXT], size_t *ret_live,
 	return 0;
 }
 
-static bool is_wanted(struct recorder *r, const char *key, const char *state)
+static bool is_wanted(const struct recorder *r, const char *key)
+{
+	uint64_t h = point_hash(r->in_rollback, r->step, key);
+	size_t lo = 0, hi = r->spec->wanted_count;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (r->spec->wanted[mid] < h)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < r->spec->wanted_count && r->spec->wanted[lo] == h;
+}
+
+static bool is_new(struct recorder *r, const char *state)
 {
 	uint64_t h;
-	if (r->spec->wanted != NULL) {
-		h = point_hash(r->in_rollback, r->step, key);
-		size_t lo = 0, hi = r->spec->wanted_count;
-		while (lo < hi) {
-			size_t mid = lo + (hi - lo) / 2;
-			if (r->spec->wanted[mid] < h)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-		return lo < r->spec->wanted_count && r->spec->wanted[lo] == h;
-	}
 	char head[17];
 	(void)snprintf(head, sizeof(head), "%.16s", state);
 	h = strtoull(head, NULL, 16);
@@ -198,7 +200,8 @@ static int write_point(struct recorder *r, const struct offer *o, size_t live, s
 	buf_json(&line, o->key);
 	buf_puts(&line, ",\"detail\":");
 	buf_json(&line, o->detail);
-	buf_printf(&line, ",\"state\":\"%s\",\"live\":%zu", o->state, live);
+	if (o->state[0] != '\0')
+		buf_printf(&line, ",\"state\":\"%s\",\"live\":%zu", o->state, live);
 	if (outside_why(r) != NULL) {
 		buf_puts(&line, ",\"outside\":");
 		buf_json(&line, outside_why(r));
@@ -215,7 +218,9 @@ static int record(struct recorder *r, const char *key, const char *detail, struc
 			   .n = (uint32_t)r->count,
 			   .step = (uint32_t)r->step,
 			   .in_rollback = r->in_rollback };
-	size_t live;
+	size_t live = 0;
+	/* Once it is known which are wanted, a look at all files tells nothing of the others. */
+	bool wanted = r->spec->wanted == NULL || is_wanted(r, key);
 	if (r->count >= POINTS_MAX)
 		return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
 			      "the workflow meets more than %d points; narrow it by --points "
@@ -226,11 +231,12 @@ static int record(struct recorder *r, const char *key, const char *detail, struc
 	int64_t begin = clock_now();
 	o.t = journal_time(r->drill->journal, begin);
 	journal_pause(r->drill->journal);
-	int result = name_state(r, o.state, &live, &o.bytes, e);
+	int result = wanted ? name_state(r, o.state, &live, &o.bytes, e) : 0;
 	r->count++;
 	if (result == 0)
 		result = write_point(r, &o, live, e);
-	if (result == 0 && r->spec->offer_fd >= 0 && is_wanted(r, key, o.state))
+	if (result == 0 && r->spec->offer_fd >= 0 && wanted &&
+	    (r->spec->wanted != NULL || is_new(r, o.state)))
 		result = offer(r, &o, e);
 	journal_go_on(r->drill->journal);
 	r->held += clock_now() - begin;

@@ -34,8 +34,9 @@ struct record_spec {
 	bool lines;     /* what it prints, line by line; it runs on meanwhile */
 	bool in_patch, in_rollback;
 	int offer_fd; /* points are offered there; -1: none are */
-	/* Offers only points whose key is among these hashes (point_hash()), sorted; NULL: each
-	 * point whose state has not been met before in this drill. */
+	/* Names the states of, and offers, only points whose key is among these hashes
+	 * (point_hash()), sorted; NULL: names all, and offers each point whose state has not been
+	 * met before in this drill. */
 	const uint64_t *wanted;
 	size_t wanted_count;
 };
