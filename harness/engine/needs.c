@@ -58,6 +58,15 @@ static uint64_t node_needs(const struct node_plan *n)
 	return set;
 }
 
+uint64_t host_needs_some(void)
+{
+	uint64_t set = HOST_BIT(HOST_CGROUP_MEMORY) | HOST_BIT(HOST_CGROUP_PIDS) |
+		       HOST_BIT(HOST_CGROUP_CPU) | HOST_BIT(HOST_TBF);
+	for (int fs = 0; fs < DISK_FS_COUNT; fs++)
+		set |= disks[fs];
+	return set;
+}
+
 uint64_t host_needs_images(void)
 {
 	return HOST_BIT(HOST_ROOT) | HOST_BIT(HOST_STATE) | HOST_BIT(HOST_NAMESPACES) |

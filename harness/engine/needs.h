@@ -14,6 +14,8 @@ uint64_t host_needs_fault(const struct fault_plan *f);
 uint64_t host_needs_root(const struct node_plan *n);
 /* The plan and one of its faults (or an added one), the roots being there. */
 uint64_t host_needs_again(const struct plan *p, const struct fault_plan *f);
+/* What only a scenario needs that asks for it in words: limits, a rate, disks. */
+uint64_t host_needs_some(void);
 /* What building images alone needs. */
 uint64_t host_needs_images(void);
 
