@@ -99,6 +99,11 @@ const struct call_row *call_stop_row(const struct call_stop *c)
 	return c->row;
 }
 
+uint64_t call_stop_arg(const struct call_stop *c, size_t which)
+{
+	return c->args[which];
+}
+
 pid_t call_stop_task(const struct call_stop *c)
 {
 	return c->task;

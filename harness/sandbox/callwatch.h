@@ -47,6 +47,7 @@ struct call_answer *call_stop_given(const struct call_stop *c); /* NULL: none */
 void call_answer_end(struct call_answer *a);
 
 const struct call_row *call_stop_row(const struct call_stop *c);
+uint64_t call_stop_arg(const struct call_stop *c, size_t which); /* which < CALL_ARGS, raw */
 pid_t call_stop_task(const struct call_stop *c); /* host id of the thread that calls */
 /* The same call as one that was told before: a signal came first, and it is made anew. */
 bool call_stop_again(const struct call_stop *c);

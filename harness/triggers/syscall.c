@@ -4,8 +4,10 @@
  * changes something; the call is held meanwhile. Where processes run side by side, the order in
  * which they come is theirs: `path` and `program` narrow the count to what repeats.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/base/mem.h"
 #include "harness/model/state.h"
@@ -16,7 +18,7 @@ enum { DETAIL_MAX = 640, CALL_TEXT_MAX = 400 };
 
 struct syscall_params {
 	int call;
-	const char *path, *program;
+	const char *path, *program, *argument;
 	uint64_t nth;
 };
 
@@ -37,6 +39,12 @@ static const struct param syscall_params[] = {
 	  .type = PARAM_PATH,
 	  .offset = offsetof(struct syscall_params, program),
 	  .help = "only calls by this program, links resolved; a pattern with * ** ?" },
+	{ .name = "argument",
+	  .type = PARAM_STRING,
+	  .offset = offsetof(struct syscall_params, argument),
+	  .help = "only calls with this number as an argument (0 to 5): \"2=0\", or with these "
+		  "bits "
+		  "set in it: \"1&0x200\"" },
 	{ .name = "nth",
 	  .type = PARAM_UINT,
 	  .offset = offsetof(struct syscall_params, nth),
@@ -47,9 +55,53 @@ static const struct param syscall_params[] = {
 	{ 0 },
 };
 
+/* What an argument has to be: all bits of `value` set, or the very number. */
+struct argument {
+	bool given, bits;
+	size_t which;
+	uint64_t value;
+};
+
+/* "2=0" or "1&0x200"; false: neither. NULL: not given. */
+static bool argument_parse(const char *text, struct argument *ret)
+{
+	char *end;
+	*ret = (struct argument){ 0 };
+	if (text == NULL)
+		return true;
+	if (text[0] < '0' || text[0] >= '0' + CALL_ARGS || strchr("=&", text[1]) == NULL ||
+	    text[1] == '\0' || text[2] < '0' || text[2] > '9')
+		return false;
+	errno = 0;
+	ret->value = strtoull(text + 2, &end, 0);
+	ret->given = true;
+	ret->bits = text[1] == '&';
+	ret->which = (size_t)(text[0] - '0');
+	return errno == 0 && *end == '\0';
+}
+
+static bool argument_holds(const struct argument *a, const struct call_stop *c)
+{
+	if (!a->given)
+		return true;
+	uint64_t is = call_stop_arg(c, a->which);
+	return a->bits ? (is & a->value) == a->value : is == a->value;
+}
+
+static const char *syscall_check(const void *params)
+{
+	const struct syscall_params *p = params;
+	struct argument unused;
+	return argument_parse(p->argument, &unused)
+		       ? NULL
+		       : "argument: write its place and its value, \"2=0\", or bits that are set "
+			 "in it, \"1&0x200\"";
+}
+
 struct trigger {
 	struct trigger_env env;
 	const struct syscall_params *params; /* they outlive the trigger */
+	struct argument argument;
 	uint64_t seen;
 	bool armed, entered;
 	struct filter *filter;
@@ -60,6 +112,8 @@ struct trigger {
 static bool matches(const struct trigger *t, struct call_stop *c)
 {
 	const struct syscall_params *p = t->params;
+	if (!argument_holds(&t->argument, c))
+		return false;
 	if (p->program != NULL && !state_path_match(p->program, call_stop_program(c)))
 		return false;
 	for (size_t i = 0; p->path != NULL && i < CALL_PATHS_MAX; i++) {
@@ -122,6 +176,7 @@ static int syscall_create(struct trigger **ret, const struct trigger_env *env, c
 	t->env = *env;
 	t->params = params;
 	t->armed = true;
+	(void)argument_parse(t->params->argument, &t->argument); /* checked with the plan */
 	t->watch = call_watch_create(env->loop, on_call, t);
 	if (filter_create(&t->filter, (enum call_family)t->params->call, e) < 0) {
 		syscall_destroy(t);
@@ -174,7 +229,8 @@ const struct trigger_kind trigger_syscall = {
 		  .shorthand = "call",
 		  .size = sizeof(struct syscall_params),
 		  .exact = true,
-		  .holds_call = true },
+		  .holds_call = true,
+		  .check = syscall_check },
 	.create = syscall_create,
 	.enter = syscall_enter,
 	.filter = syscall_filter,

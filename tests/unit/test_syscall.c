@@ -55,6 +55,18 @@ static void on_notice(void *arg, const char *text)
 	((struct joined *)arg)->notices++;
 }
 
+static const void *decode(struct decoded *d, const char *at)
+{
+	struct err e = { 0 };
+	const struct kind *k = &trigger_syscall.kind;
+	d->arena = arena_create();
+	MUST(json_parse(&d->doc, "at", at, strlen(at), &e));
+	struct param_ctx c = { .arena = d->arena, .doc = d->doc, .dir = "/" };
+	void *params = arena_alloc(d->arena, k->size);
+	MUST(param_decode(&c, k->params, k->shorthand, json_root(d->doc), params, NULL, &e));
+	return params;
+}
+
 static void begin(struct joined *j, const char *at, const char *injector, const char *params)
 {
 	struct err e = { 0 };
@@ -63,18 +75,13 @@ static void begin(struct joined *j, const char *at, const char *injector, const 
 	j->inject = injector != NULL;
 	if (j->inject)
 		rig_begin(&j->rig, &j->lab, injector, params);
-	const struct kind *k = &trigger_syscall.kind;
-	j->at.arena = arena_create();
-	MUST(json_parse(&j->at.doc, "at", at, strlen(at), &e));
-	struct param_ctx c = { .arena = j->at.arena, .doc = j->at.doc, .dir = "/" };
-	void *decoded = arena_alloc(j->at.arena, k->size);
-	MUST(param_decode(&c, k->params, k->shorthand, json_root(j->at.doc), decoded, NULL, &e));
+	const void *params_at = decode(&j->at, at);
 	struct trigger_env env = { .loop = j->lab.loop,
 				   .node = j->lab.node[0],
 				   .fire = on_fire,
 				   .notice = on_notice,
 				   .arg = j };
-	MUST(trigger_syscall.create(&j->trigger, &env, decoded, &e));
+	MUST(trigger_syscall.create(&j->trigger, &env, params_at, &e));
 }
 
 static void on_end(void *arg, int status)
@@ -130,6 +137,12 @@ static const struct {
 	{ "{\"path\":\"/tmp/**\"}", THREE, NULL },
 	{ "{\"call\":\"rename\",\"path\":\"/srv/new\"}", "> /srv/old; /bin/mv /srv/old /srv/new",
 	  "call 1 of rename: rename(/srv/old, /srv/new)" },
+	{ "{\"call\":\"chmod\",\"argument\":\"1=0700\"}",
+	  "> /srv/f; /bin/chmod 600 /srv/f; /bin/chmod 700 /srv/f", "call 1 of chmod: " },
+	{ "{\"call\":\"chmod\",\"argument\":\"1=0711\"}", "> /srv/f; /bin/chmod 700 /srv/f", NULL },
+	{ "{\"call\":\"chmod\",\"argument\":\"1&0100\",\"nth\":2}",
+	  "> /srv/f; /bin/chmod 600 /srv/f; /bin/chmod 700 /srv/f; /bin/chmod 711 /srv/f",
+	  "call 2 of chmod: " },
 	{ "\"write\"", "echo lost; echo x | /bin/cat; echo kept > /srv/f",
 	  "call 1 of write: write(/srv/f) by /bin/sh" },
 };
@@ -148,6 +161,27 @@ START_TEST(strikes_at_the_call_asked_for)
 	ck_assert_ptr_null(trigger_syscall.filter(j.trigger));
 	ck_assert_uint_eq(j.notices, 0);
 	end(&j);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	bool good;
+} arguments[] = {
+	{ "0=0", true },  { "5&0x200", true }, { "1&01000", true },
+	{ "6=0", false }, { "9=1", false },    { "1", false },
+	{ "1=", false },  { "1=x", false },    { "1=-1", false },
+	{ "=1", false },  { "1=1 ", false },   { "1=99999999999999999999", false },
+};
+
+START_TEST(arguments_are_checked)
+{
+	struct decoded d;
+	char at[64];
+	(void)snprintf(at, sizeof(at), "{\"argument\":\"%s\"}", arguments[_i].text);
+	const void *params = decode(&d, at);
+	ck_assert_int_eq(trigger_syscall.kind.check(params) == NULL, arguments[_i].good);
+	decoded_free(&d);
 }
 END_TEST
 
@@ -307,6 +341,7 @@ Suite *suite_syscall(void)
 	Suite *s = suite_create("syscall");
 	TCase *t = tcase_create("syscall");
 	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, arguments_are_checked, 0, sizeof(arguments) / sizeof(arguments[0]));
 	tcase_add_loop_test(t, strikes_at_the_call_asked_for, 0, sizeof(whens) / sizeof(whens[0]));
 	tcase_add_test(t, counts_within_a_step);
 	tcase_add_test(t, narrowed_counts_repeat);
