@@ -58,8 +58,7 @@ int sweep_write(const struct sweeping *w, struct err *e)
 	sweep_ask_json(&w->ask, &b);
 	GUARD(mem) char *ask = buf_take(&b);
 	buf_printf(&b, "{%s,\"jobs\":%u,\"took\":%lld,\"complete\":%s,\"cut\":", ask, w->jobs,
-		   (long long)(w->began > 0 ? clock_now() - w->began + w->before : 0),
-		   complete(w) ? "true" : "false");
+		   (long long)w->took, complete(w) ? "true" : "false");
 	if (w->cut != NULL)
 		buf_json(&b, w->cut);
 	else
@@ -135,6 +134,8 @@ int sweep_publish(struct sweeping *w, struct err *e)
 	struct run *run = w->s.run;
 	const struct run_view *v = run_view(run);
 	struct arena *a = run_arena(run);
+	/* Once: what is written behind it has to say the same. */
+	w->took = w->began > 0 ? clock_now() - w->began + w->before : w->before;
 	struct sweep *s = arena_alloc(a, sizeof(*s));
 	struct sweep_class *classes = arena_alloc(a, (w->class_count + 1) * sizeof(*classes));
 	for (size_t i = 0; i < w->class_count; i++) {
@@ -172,7 +173,7 @@ int sweep_publish(struct sweeping *w, struct err *e)
 		.reduced = w->class_count < w->list.count || !w->ask.no_reduce,
 		.complete = complete(w),
 		.cut = copy(a, w->cut),
-		.took = w->began > 0 ? clock_now() - w->began + w->before : w->before,
+		.took = w->took,
 		.jobs = w->jobs,
 		.cores = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
 		.notes = notes,

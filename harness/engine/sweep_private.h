@@ -55,6 +55,7 @@ struct sweeping {
 	size_t *order;             /* of the classes, as they are drilled */
 	unsigned jobs;
 	int64_t began, until; /* of the drills; CLOCK_MONOTONIC */
+	int64_t took;         /* as published; ns */
 	int64_t before;       /* that earlier parts of this sweep took; ns */
 	const char *cut;
 	const char **notes;
