@@ -299,6 +299,7 @@ static int sweep_all(struct sweeping *w, struct err *e)
 	put_in_order(w, 0);
 	if (sweep_resume(w, e) < 0)
 		return -1;
+	w->took = w->before;
 	w->began = clock_now();
 	w->until = w->o->budget > 0 ? w->began + w->o->budget : 0;
 	sweep_tell(w);
