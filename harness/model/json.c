@@ -339,10 +339,24 @@ const char *json_nearest(const char *word, const char *const *names, size_t coun
 	return found;
 }
 
-void json_print(const struct json *v, struct buf *out)
+static void print_number(const struct json *v, struct buf *out)
+{
+	int64_t whole = 0;
+	if (json_int64(v, &whole))
+		buf_printf(out, "%lld", (long long)whole);
+	else
+		buf_printf(out, "%.17g", json_number(v));
+}
+
+static void print_string(const void *arg, const struct json *v, struct buf *out)
+{
+	(void)arg;
+	buf_json(out, json_string(v));
+}
+
+void json_print_strings(const struct json *v, const struct json_strings *strings, struct buf *out)
 {
 	const bool object = json_type(v) == JSON_OBJECT;
-	int64_t whole;
 	switch (json_type(v)) {
 	case JSON_NULL:
 		buf_puts(out, "null");
@@ -351,13 +365,10 @@ void json_print(const struct json *v, struct buf *out)
 		buf_puts(out, json_bool(v) ? "true" : "false");
 		return;
 	case JSON_NUMBER:
-		if (json_int64(v, &whole))
-			buf_printf(out, "%lld", (long long)whole);
-		else
-			buf_printf(out, "%.17g", json_number(v));
+		print_number(v, out);
 		return;
 	case JSON_STRING:
-		buf_json(out, json_string(v));
+		strings->write(strings->arg, v, out);
 		return;
 	default:
 		break;
@@ -369,7 +380,13 @@ void json_print(const struct json *v, struct buf *out)
 			buf_json(out, json_key(m));
 			buf_putc(out, ':');
 		}
-		json_print(m, out);
+		json_print_strings(m, strings, out);
 	}
 	buf_putc(out, object ? '}' : ']');
+}
+
+void json_print(const struct json *v, struct buf *out)
+{
+	static const struct json_strings as_they_are = { print_string, NULL };
+	json_print_strings(v, &as_they_are, out);
 }

@@ -49,6 +49,12 @@ bool json_get_bool(const struct json *object, const char *key, bool fallback);
 /* As text again, compact. */
 struct buf;
 void json_print(const struct json *v, struct buf *out);
+/* The same, but for its strings: `write` writes each as a JSON string. Keys stay as they are. */
+struct json_strings {
+	void (*write)(const void *arg, const struct json *string, struct buf *out);
+	const void *arg;
+};
+void json_print_strings(const struct json *v, const struct json_strings *strings, struct buf *out);
 
 /* Where a value (or its key) stands. 1-based; columns count bytes. */
 struct json_pos {

@@ -30,26 +30,21 @@ static void write_file(struct buf *out, const char *path, bool with_vars)
 	buf_json(out, buf_str(&literal));
 }
 
-static void write_number(struct buf *out, const struct json *v)
-{
-	int64_t whole = 0;
-	if (json_int64(v, &whole))
-		buf_printf(out, "%lld", (long long)whole);
-	else
-		buf_printf(out, "%.17g", json_number(v));
-}
+struct writer {
+	const struct plan_doc *doc;
+	const struct param_ctx *resolve; /* puts variables in; NULL: they stay */
+};
 
-/* `resolve` (may be NULL): put variables in. */
-static void write_string(const struct plan_doc *d, const struct param_ctx *resolve, struct buf *out,
-			 const struct json *v)
+static void write_string(const void *arg, const struct json *v, struct buf *out)
 {
-	const char *file = file_at(d, v), *text = json_string(v);
+	const struct writer *w = arg;
+	const char *file = file_at(w->doc, v), *text = json_string(v);
 	struct err ours = { 0 };
 	if (file != NULL) {
-		write_file(out, file, resolve == NULL);
+		write_file(out, file, w->resolve == NULL);
 		return;
 	}
-	if (resolve != NULL && param_text(resolve, v, &text, &ours) < 0)
+	if (w->resolve != NULL && param_text(w->resolve, v, &text, &ours) < 0)
 		assert(false); /* it has been decoded before */
 	buf_json(out, text);
 }
@@ -57,33 +52,9 @@ static void write_string(const struct plan_doc *d, const struct param_ctx *resol
 static void write_value(const struct plan_doc *d, const struct param_ctx *resolve, struct buf *out,
 			const struct json *v)
 {
-	bool object = json_type(v) == JSON_OBJECT;
-	switch (json_type(v)) {
-	case JSON_NULL:
-		buf_puts(out, "null");
-		return;
-	case JSON_BOOL:
-		buf_puts(out, json_bool(v) ? "true" : "false");
-		return;
-	case JSON_NUMBER:
-		write_number(out, v);
-		return;
-	case JSON_STRING:
-		write_string(d, resolve, out, v);
-		return;
-	default:
-		break;
-	}
-	buf_putc(out, object ? '{' : '[');
-	for (const struct json *m = json_first(v); m != NULL; m = json_next(m)) {
-		buf_puts(out, m != json_first(v) ? "," : "");
-		if (object) {
-			buf_json(out, json_key(m));
-			buf_putc(out, ':');
-		}
-		write_value(d, resolve, out, m);
-	}
-	buf_putc(out, object ? '}' : ']');
+	const struct writer w = { d, resolve };
+	const struct json_strings strings = { write_string, &w };
+	json_print_strings(v, &strings, out);
 }
 
 const char *plan_fault_text(struct compile *c, const struct json *fault)
