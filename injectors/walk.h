@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 
 #include "harness/base/err.h"
+#include "harness/base/tree.h"
 #include "harness/sandbox/node.h"
-#include "harness/sandbox/tree.h"
 
 /* open(2) of a path inside the node; -1 with errno. */
 int walk_open(const struct node *n, const char *path, int flags);

@@ -4,12 +4,17 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
 
-enum { IO_CHUNK = 32 * 1024, IO_DEPTH_MAX = 4096 };
+enum {
+	IO_CHUNK = 32 * 1024,    /* bytes of one read(2) */
+	IO_COPY_CHUNK = 1 << 20, /* bytes of one sendfile(2) */
+	IO_DEPTH_MAX = 4096,     /* folders below each other */
+};
 
 int io_read_file(int dirfd, const char *path, size_t max, struct buf *ret, struct err *e)
 {
@@ -46,6 +51,17 @@ int io_write_all(int fd, const void *data, size_t len, struct err *e)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+int io_copy(int from, int to)
+{
+	for (;;) {
+		ssize_t n = sendfile(to, from, NULL, IO_COPY_CHUNK);
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -1;
+	}
 }
 
 struct new_file {

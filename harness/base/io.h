@@ -21,6 +21,8 @@ int io_write_file_unsynced(int dirfd, const char *path, const void *data, size_t
 /* One write(2) to a file that exists (proc, sys, cgroup). */
 int io_write_knob(int dirfd, const char *path, const char *text, struct err *e);
 int io_write_all(int fd, const void *data, size_t len, struct err *e);
+/* The rest of the file `from` to where `to` stands; -1 with errno. */
+int io_copy(int from, int to);
 /* mkdir -p below AT_FDCWD. */
 int io_mkdirs(const char *path, mode_t mode, struct err *e);
 /* rm -rf, never following links, never crossing a mount. A missing path is fine. */

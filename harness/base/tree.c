@@ -4,98 +4,226 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
+#include "harness/base/buf.h"
 #include "harness/base/guard.h"
+#include "harness/base/io.h"
+#include "harness/base/mem.h"
 
-enum { COPY_CHUNK = 1 << 24 };
+enum { DENTS_CHUNK = 32 * 1024 /* bytes of one getdents64(2) */ };
 
-static int copy_file(int from_dir, int to_dir, const char *name, mode_t mode, struct err *e)
+/* The names of all folders that are open now lie in one buffer, the innermost folder's last. */
+struct walk {
+	const struct tree_visitor *v;
+	dev_t dev;
+	struct buf path, names;
+	uint32_t *items; /* offsets into names */
+	size_t count, cap;
+	char *chunk;
+};
+
+static void add_name(struct walk *w, const char *name)
 {
-	GUARD(fd) int in = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (in < 0)
-		return ERR(e, errno, "open '%s'", name);
-	GUARD(fd)
-	int out = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 07777);
-	if (out < 0)
-		return ERR(e, errno, "create '%s'", name);
-	for (;;) {
-		ssize_t n = sendfile(out, in, NULL, COPY_CHUNK);
-		if (n < 0)
-			return ERR(e, errno, "copy '%s'", name);
-		if (n == 0)
-			return 0;
+	if (w->count == w->cap) {
+		w->cap = w->cap == 0 ? 256 : w->cap * 2;
+		w->items = mem_grow(w->items, w->cap, sizeof(*w->items));
 	}
+	w->items[w->count++] = (uint32_t)w->names.len;
+	buf_add(&w->names, name, strlen(name) + 1);
 }
 
-static int link_file(int from_dir, int to_dir, const char *name, mode_t mode, struct err *e)
+static int by_name(const void *a, const void *b, void *names)
 {
-	if (linkat(from_dir, name, to_dir, name, 0) == 0)
+	return strcmp((const char *)names + *(const uint32_t *)a,
+		      (const char *)names + *(const uint32_t *)b);
+}
+
+static int read_names(struct walk *w, int fd, struct err *e)
+{
+	size_t first = w->count;
+	for (;;) {
+		ssize_t got = getdents64(fd, w->chunk, DENTS_CHUNK);
+		if (got < 0 && errno != ENOENT) /* ENOENT: the folder was removed */
+			return ERR(e, errno, "read folder '%s'", buf_str(&w->path));
+		if (got <= 0)
+			break;
+		for (ssize_t at = 0; at < got;) {
+			const struct dirent64 *d = (const struct dirent64 *)(w->chunk + at);
+			if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+				add_name(w, d->d_name);
+			at += d->d_reclen;
+		}
+	}
+	if (w->names.len > UINT32_MAX)
+		return ERR(e, EFBIG, "more than 4 GiB of names");
+	if (w->count - first > 1)
+		qsort_r(w->items + first, w->count - first, sizeof(*w->items), by_name,
+			w->names.data);
+	return 0;
+}
+
+static int walk_folder(struct walk *w, int fd, int depth, struct err *e);
+
+static int walk_inner(struct walk *w, const struct tree_entry *at, int depth, struct err *e)
+{
+	if (at->st.st_dev != w->dev)
+		return 0;
+	int fd = openat(at->dirfd, at->name,
+			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC);
+	if (fd >= 0)
+		return walk_folder(w, fd, depth + 1, e);
+	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+		return 0;
+	return ERR(e, errno, "open folder '%s'", at->path);
+}
+
+/* The path of the entry stands in w->path. Buffers move while inner folders are read. */
+static int walk_entry(struct walk *w, int fd, size_t item, int depth, struct err *e)
+{
+	struct tree_entry at = { .dirfd = fd, .name = w->names.data + w->items[item] };
+	at.path = buf_str(&w->path);
+	if (fstatat(fd, at.name, &at.st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : ERR(e, errno, "look at '%s'", at.path);
+	if (w->v->enter(w->v->arg, &at, e) < 0)
+		return -1;
+	if (!S_ISDIR(at.st.st_mode))
+		return 0;
+	if (walk_inner(w, &at, depth, e) < 0)
+		return -1;
+	at.name = w->names.data + w->items[item];
+	at.path = buf_str(&w->path);
+	return w->v->leave != NULL ? w->v->leave(w->v->arg, &at, e) : 0;
+}
+
+/* Takes `fd`. */
+static int walk_folder(struct walk *w, int fd, int depth, struct err *e)
+{
+	GUARD(fd) int own = fd;
+	size_t first = w->count, names = w->names.len, len = w->path.len;
+	if (depth > TREE_DEPTH_MAX)
+		return ERR(e, ELOOP, "'%s': more than %d folders in folders", buf_str(&w->path),
+			   TREE_DEPTH_MAX);
+	if (read_names(w, own, e) < 0)
+		return -1;
+	for (size_t i = first, last = w->count; i < last; i++) {
+		buf_putc(&w->path, '/');
+		buf_puts(&w->path, w->names.data + w->items[i]);
+		int ret = walk_entry(w, own, i, depth, e);
+		w->path.len = len;
+		w->path.data[len] = '\0';
+		if (ret < 0)
+			return -1;
+	}
+	w->count = first;
+	w->names.len = names;
+	return 0;
+}
+
+int tree_walk(int fd, const char *path, const struct tree_visitor *v, struct err *e)
+{
+	GUARD(fd) int own = fd;
+	struct walk w = { .v = v };
+	struct stat st;
+	if (fstat(own, &st) < 0)
+		return ERR(e, errno, "look at '%s'", path);
+	w.dev = st.st_dev;
+	w.chunk = mem_alloc(DENTS_CHUNK);
+	buf_puts(&w.path, path);
+	int ret = walk_folder(&w, take_fd(&own), 0, e);
+	buf_free(&w.path);
+	buf_free(&w.names);
+	free(w.items);
+	free(w.chunk);
+	return ret;
+}
+
+/* ---- a second tree of the same files ---- */
+
+struct linker {
+	dev_t dev;                   /* of the tree that is walked */
+	int fds[TREE_DEPTH_MAX + 2]; /* the folders that are open in the new tree */
+	size_t depth;
+};
+
+static int copy_file(const struct tree_entry *at, int to, struct err *e)
+{
+	GUARD(fd) int in = openat(at->dirfd, at->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (in < 0)
+		return ERR(e, errno, "open '%s'", at->path);
+	GUARD(fd)
+	int out = openat(to, at->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+			 at->st.st_mode & 07777);
+	if (out < 0)
+		return ERR(e, errno, "create '%s'", at->path);
+	return io_copy(in, out) == 0 ? 0 : ERR(e, errno, "copy '%s'", at->path);
+}
+
+static int link_file(const struct tree_entry *at, int to, struct err *e)
+{
+	if (linkat(at->dirfd, at->name, to, at->name, 0) == 0)
 		return 0;
 	/* Another file system, one without links, one file with too many, or protected ones. */
 	if (errno != EXDEV && errno != EPERM && errno != EMLINK && errno != ENOSYS &&
 	    errno != EOPNOTSUPP)
-		return ERR(e, errno, "link '%s'", name);
-	return copy_file(from_dir, to_dir, name, mode, e);
+		return ERR(e, errno, "link '%s'", at->path);
+	return copy_file(at, to, e);
 }
 
-static int link_entry(int from, int to, const char *name, unsigned depth, struct err *e);
-
-/* Both descriptors are taken over. */
-static int link_entries(int from, int to, unsigned depth, struct err *e)
+static int link_folder(struct linker *l, const struct tree_entry *at, int to, struct err *e)
 {
-	GUARD(fd) int target = to;
-	GUARD(dir) DIR *dir = fdopendir(from);
-	if (dir == NULL)
-		return ERR(e, errno, "read a folder");
-	for (struct dirent *d; (d = readdir(dir)) != NULL;) {
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
-			continue;
-		if (link_entry(dirfd(dir), target, d->d_name, depth, e) < 0)
-			return err_prefix(e, "%s", d->d_name);
-	}
+	if (at->st.st_dev != l->dev) /* it would be left empty */
+		return ERR(e, 0, "'%s' is a mount", at->path);
+	if (mkdirat(to, at->name, at->st.st_mode & 07777) < 0)
+		return ERR(e, errno, "make the folder '%s'", at->path);
+	int fd = openat(to, at->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return ERR(e, errno, "open the folder '%s'", at->path);
+	l->fds[l->depth++] = fd;
 	return 0;
 }
 
-static int link_folder(int from, int to, const char *name, unsigned depth, struct err *e)
+static int link_enter(void *arg, const struct tree_entry *at, struct err *e)
 {
-	if (depth > TREE_DEPTH_MAX)
-		return ERR(e, ELOOP, "more than %d folders below each other", TREE_DEPTH_MAX);
-	GUARD(fd) int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-	if (in < 0 || fstat(in, &st) < 0)
-		return ERR(e, errno, "open the folder '%s'", name);
-	if (mkdirat(to, name, st.st_mode & 07777) < 0)
-		return ERR(e, errno, "make the folder '%s'", name);
-	GUARD(fd) int out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (out < 0)
-		return ERR(e, errno, "open the folder '%s'", name);
-	return link_entries(take_fd(&in), take_fd(&out), depth, e);
+	struct linker *l = arg;
+	struct tree_entry shown = *at;
+	shown.path++; /* not the slash before it */
+	if (S_ISDIR(at->st.st_mode))
+		return link_folder(l, &shown, l->fds[l->depth - 1], e);
+	if (S_ISREG(at->st.st_mode))
+		return link_file(&shown, l->fds[l->depth - 1], e);
+	return ERR(e, 0, "'%s' is neither a file nor a folder", shown.path);
 }
 
-static int link_entry(int from, int to, const char *name, unsigned depth, struct err *e)
+static int link_leave(void *arg, const struct tree_entry *at, struct err *e)
 {
-	struct stat st;
-	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return ERR(e, errno, "look at '%s'", name);
-	if (S_ISDIR(st.st_mode))
-		return link_folder(from, to, name, depth + 1, e);
-	if (S_ISREG(st.st_mode))
-		return link_file(from, to, name, st.st_mode, e);
-	return ERR(e, 0, "'%s' is neither a file nor a folder", name);
+	struct linker *l = arg;
+	(void)at;
+	(void)e;
+	(void)close(l->fds[--l->depth]);
+	return 0;
 }
 
 int tree_link(const char *from, const char *to, struct err *e)
 {
+	struct linker l = { 0 };
+	const struct tree_visitor v = { link_enter, link_leave, &l };
+	struct stat st;
 	GUARD(fd) int in = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (in < 0)
+	if (in < 0 || fstat(in, &st) < 0)
 		return ERR(e, errno, "open the folder '%s'", from);
 	if (mkdir(to, 0755) < 0)
 		return ERR(e, errno, "make the folder '%s'", to);
-	GUARD(fd) int out = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int out = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (out < 0)
 		return ERR(e, errno, "open the folder '%s'", to);
-	return link_entries(take_fd(&in), take_fd(&out), 0, e);
+	l.dev = st.st_dev;
+	l.fds[l.depth++] = out;
+	int ret = tree_walk(take_fd(&in), "", &v, e);
+	while (l.depth > 0)
+		guard_fd(&l.fds[--l.depth]);
+	return ret;
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "harness/base/guard.h"
-#include "harness/sandbox/tree.h"
+#include "harness/base/tree.h"
 #include "harness/sandbox/upper_internal.h"
 #include "harness/sandbox/xattrs.h"
 

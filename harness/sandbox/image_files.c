@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,8 +16,7 @@
 #include "harness/sandbox/rooted.h"
 
 enum {
-	FILES_DEPTH_MAX = 64,       /* folders below each other */
-	FILES_COPY_CHUNK = 1 << 20, /* bytes */
+	FILES_DEPTH_MAX = 64, /* folders below each other */
 	TEXT_MODE = 0644,
 };
 
@@ -204,10 +202,8 @@ static int copy_file(const struct source *s, mode_t mode, const struct place *to
 	GUARD(fd) int out = create_file(to, e);
 	if (out < 0)
 		return -1;
-	ssize_t n;
-	while ((n = sendfile(out, in, NULL, FILES_COPY_CHUNK)) != 0)
-		if (n < 0 && errno != EINTR)
-			return ERR(e, errno, "copy '%s' to '%s' in the root", s->shown, to->shown);
+	if (io_copy(in, out) < 0)
+		return ERR(e, errno, "copy '%s' to '%s' in the root", s->shown, to->shown);
 	return finish_file(out, mode, to, e);
 }
 

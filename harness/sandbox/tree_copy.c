@@ -14,8 +14,8 @@
 
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
+#include "harness/base/tree.h"
 #include "harness/sandbox/hardlinks.h"
-#include "harness/sandbox/tree.h"
 #include "harness/sandbox/xattrs.h"
 
 enum {

@@ -11,9 +11,9 @@
 #include "harness/base/clock.h"
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
+#include "harness/base/tree.h"
 #include "harness/sandbox/capture_internal.h"
 #include "harness/sandbox/hardlinks.h"
-#include "harness/sandbox/tree.h"
 #include "harness/sandbox/upper_internal.h"
 #include "harness/sandbox/xattrs.h"
 
