@@ -1,45 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Whole runs in which hosts die, lose their power, or have no room left. */
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/base/guard.h"
-#include "harness/base/io.h"
 #include "harness/base/mem.h"
-#include "harness/model/event.h"
 #include "tests/drill/program.h"
+#include "tests/drill/toy.h"
 #include "tests/unit/runner.h"
 
 #define CRASH "tests/drill/scenarios/crash.json"
 #define POWER "tests/drill/scenarios/power.json"
 #define FULL  "tests/drill/scenarios/full.json"
-
-enum { FILE_MAX = 1 << 20 };
-
-struct place {
-	char state[320], runs[320], root[320];
-	char run[700]; /* the run's folder */
-};
-
-static void place_set_up(struct place *t)
-{
-	const char *dir = test_dir();
-	(void)snprintf(t->state, sizeof(t->state), "%s/state", dir);
-	(void)snprintf(t->runs, sizeof(t->runs), "%s/runs", dir);
-	(void)snprintf(t->root, sizeof(t->root), "root=%s", test_busybox_root());
-}
-
-static void find_run(struct place *t)
-{
-	GUARD(dir) DIR *d = opendir(t->runs);
-	ck_assert_ptr_nonnull(d);
-	for (struct dirent *de; (de = readdir(d)) != NULL;)
-		if (de->d_name[0] != '.' && strcmp(de->d_name, "last") != 0)
-			(void)snprintf(t->run, sizeof(t->run), "%s/%s", t->runs, de->d_name);
-}
 
 struct want {
 	const char *fault, *slug, *outcome;
@@ -126,23 +99,12 @@ static const struct want fulls[] = {
 	  NULL },
 };
 
-static void says(const struct journal *j, enum event_kind kind, const char *field, const char *part)
-{
-	const struct event *ev = journal_find(j, kind, 0);
-	ck_assert_msg((ev != NULL) == (part != NULL), "%s: %s in %s", event_name(kind),
-		      ev != NULL ? "found" : "none", journal_name(j));
-	if (ev == NULL)
-		return;
-	const char *text = json_get_string(ev->fields, field, "");
-	ck_assert_msg(strstr(text, part) != NULL, "'%s' lacks '%s'", text, part);
-}
-
 /* Down, then up again and its services with it. */
 static void check_boot(const struct journal *j, const struct want *w)
 {
 	const struct event *down = journal_find(j, EVENT_NODE_DOWN, 0);
 	ck_assert_msg((down != NULL) == w->down, "%s: node.down", w->fault);
-	says(j, EVENT_SERVICE_DOWN, "service", w->not_back);
+	toy_says(j, EVENT_SERVICE_DOWN, "service", w->not_back);
 	if (down == NULL)
 		return;
 	size_t at = journal_index(j, down);
@@ -156,35 +118,28 @@ static void check_boot(const struct journal *j, const struct want *w)
 	ck_assert_msg((ready != NULL) == (had_services && w->not_back == NULL), "%s", w->fault);
 }
 
-static void check_drill(const struct place *t, const struct want *w, const struct json *drill)
+static void check_drill(const struct toy *t, const struct want *w, const struct json *drill)
 {
-	struct err e = { 0 };
 	GUARD_BUF struct buf text = { 0 };
-	struct journal *j;
-	const char *outcome = json_get_string(drill, "outcome", "?");
-	ck_assert_msg(strcmp(outcome, w->outcome) == 0, "%s: %s instead of %s", w->fault, outcome,
-		      w->outcome);
-	GUARD(mem) char *path = mem_printf("%s/drills/%s/journal.jsonl", t->run, w->slug);
-	MUST(io_read_file(AT_FDCWD, path, FILE_MAX, &text, &e));
-	MUST(journal_parse(&j, w->fault, text.data, text.len, &e));
-	says(j, EVENT_FAULT_APPLIED, "detail", w->applied);
-	says(j, EVENT_FAULT_FELT, "evidence", w->felt);
-	says(j, EVENT_FAULT_UNDONE, "detail", w->undone);
+	toy_came_to(drill, w->fault, w->outcome);
+	struct journal *j = toy_journal(t, w->slug);
+	toy_says(j, EVENT_FAULT_APPLIED, "detail", w->applied);
+	toy_says(j, EVENT_FAULT_FELT, "evidence", w->felt);
+	toy_says(j, EVENT_FAULT_UNDONE, "detail", w->undone);
 	check_boot(j, w);
 	journal_free(j);
 	if (w->log == NULL)
 		return;
-	GUARD(mem) char *log = mem_printf("%s/drills/%s/steps/%s", t->run, w->slug, w->log);
-	buf_clear(&text);
-	MUST(io_read_file(AT_FDCWD, log, FILE_MAX, &text, &e));
+	GUARD(mem) char *log = mem_printf("steps/%s", w->log);
+	toy_read(t, w->slug, log, &text);
 	ck_assert_msg(strstr(buf_str(&text), w->said) != NULL, "%s said: %s", w->log,
 		      buf_str(&text));
 }
 
-static void check_run(struct place *t, struct program *p, const struct want *w, size_t count)
+static void check_run(struct toy *t, struct program *p, const struct want *w, size_t count)
 {
 	struct json_doc *report = program_json(p);
-	find_run(t);
+	toy_find_run(t);
 	for (size_t i = 0; i < count; i++)
 		check_drill(t, &w[i], report_drill(report, w[i].fault));
 	json_doc_free(report);
@@ -195,9 +150,9 @@ static void check_run(struct place *t, struct program *p, const struct want *w, 
 START_TEST(nodes_crash)
 {
 	TEST_NEEDS_ROOT();
-	struct place t;
+	struct toy t;
 	struct program p;
-	place_set_up(&t);
+	toy_set_up(&t);
 	PROGRAM(&p, "run", CRASH, "--json", "--state", t.state, "--runs", t.runs, "--var", t.root);
 	CHECK_RUN(&t, &p, crashes);
 }
@@ -206,9 +161,9 @@ END_TEST
 START_TEST(power_and_room_on_ext4)
 {
 	TEST_NEEDS_ROOT();
-	struct place t;
+	struct toy t;
 	struct program p;
-	place_set_up(&t);
+	toy_set_up(&t);
 	PROGRAM(&p, "run", POWER, "--json", "--state", t.state, "--runs", t.runs, "--var", t.root);
 	CHECK_RUN(&t, &p, powers);
 }
@@ -231,8 +186,8 @@ START_TEST(power_on_others)
 	TEST_NEEDS_ROOT();
 	struct program p;
 	for (size_t i = 0; i < sizeof(cut_on) / sizeof(cut_on[0]); i++) {
-		struct place t;
-		place_set_up(&t);
+		struct toy t;
+		toy_set_up(&t);
 		PROGRAM(&p, "run", POWER, "--json", "--state", t.state, "--runs", t.runs, "--var",
 			t.root, "--var", other_disks[_i][0], "--var", other_disks[_i][1], "--fault",
 			cut_on[i][0].fault);
@@ -245,10 +200,10 @@ END_TEST
 START_TEST(dpkg_on_a_disk)
 {
 	TEST_NEEDS_ROOT();
-	struct place t;
+	struct toy t;
 	struct program p;
 	const char *state = getenv("BACKOUT_STATE");
-	place_set_up(&t);
+	toy_set_up(&t);
 	PROGRAM(&p, "run", FULL, "--json", "--state", state != NULL ? state : "/var/lib/backout",
 		"--runs", t.runs);
 	CHECK_RUN(&t, &p, fulls);
@@ -259,11 +214,11 @@ END_TEST
 START_TEST(a_disk_that_is_too_small)
 {
 	TEST_NEEDS_ROOT();
-	struct place t;
+	struct toy t;
 	struct program p;
 	unsigned long long enough = 0;
 	char size[64];
-	place_set_up(&t);
+	toy_set_up(&t);
 	GUARD(mem) char *root = mem_printf("%s/large", test_dir());
 	GUARD(mem)
 	char *script = mem_printf("cp -a %s %s && mkdir %s/many && cd %s/many && "

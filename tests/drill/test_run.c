@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Whole runs of a toy workflow: every outcome of the verdict table that a run can have, made for
  * real and judged through the program that a user runs. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -13,21 +12,8 @@
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "tests/drill/program.h"
+#include "tests/drill/toy.h"
 #include "tests/unit/runner.h"
-
-#define TOY "tests/drill/scenarios/toy.json"
-
-struct toy {
-	char state[320], runs[320], root[320];
-};
-
-static void toy_set_up(struct toy *t)
-{
-	const char *dir = test_dir();
-	(void)snprintf(t->state, sizeof(t->state), "%s/state", dir);
-	(void)snprintf(t->runs, sizeof(t->runs), "%s/runs", dir);
-	(void)snprintf(t->root, sizeof(t->root), "root=%s", test_busybox_root());
-}
 
 static const struct {
 	const char *fault, *rollback, *var;
@@ -167,14 +153,10 @@ START_TEST(torn_journal)
 	PROGRAM(&run, "run", TOY, "--state", t.state, "--runs", t.runs, "--var", t.root, "--fault",
 		"killed at mv");
 	ck_assert_int_eq(run.exit, 0);
-	GUARD(dir) DIR *d = opendir(t.runs);
-	GUARD(mem) char *journal = NULL;
-	for (struct dirent *de; (de = readdir(d)) != NULL;)
-		if (de->d_name[0] != '.')
-			journal = mem_printf("%s/%s/drills/killed-at-mv/journal.jsonl", t.runs,
-					     de->d_name);
+	toy_find_run(&t);
+	GUARD(mem) char *journal = mem_printf("%s/drills/killed-at-mv/journal.jsonl", t.run);
 	GUARD_BUF struct buf text = { 0 };
-	MUST(io_read_file(AT_FDCWD, journal, 1 << 20, &text, &e));
+	toy_read(&t, "killed-at-mv", "journal.jsonl", &text);
 	MUST(io_write_file(AT_FDCWD, journal, text.data, text.len - 20, 0644, &e));
 	PROGRAM(&show, "report", "last", "--runs", t.runs, "--format", "json");
 	struct json_doc *report = program_json(&show);
