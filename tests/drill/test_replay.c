@@ -27,6 +27,27 @@ static const struct {
 	{ "rollback killed", "rollback-killed", "good", "stuck", 1 },
 };
 
+/* Once more; `drill` NULL: the first that failed, or the only one. */
+static void replays(const struct toy *t, const char *run, const char *drill, int exit,
+		    const char *says)
+{
+	struct program p;
+	if (drill != NULL)
+		PROGRAM(&p, "replay", run, drill, "--state", t->state, "--runs", t->runs);
+	else
+		PROGRAM(&p, "replay", run, "--state", t->state, "--runs", t->runs);
+	program_expect(&p, exit, says);
+	program_free(&p);
+}
+
+/* An empty cache of images. */
+static void drop_images(const struct toy *t)
+{
+	struct err e = { 0 };
+	GUARD(mem) char *images = mem_printf("%s/images", t->state);
+	MUST(io_remove_tree(AT_FDCWD, images, &e));
+}
+
 START_TEST(same_again)
 {
 	TEST_NEEDS_ROOT();
@@ -36,15 +57,10 @@ START_TEST(same_again)
 	GUARD(mem) char *same = mem_printf("same as recorded: %s\n", cases[_i].outcome);
 	GUARD(mem) char *label = mem_printf("drills/%s", cases[_i].slug);
 	const char *const names[] = { label, cases[_i].fault };
-	for (size_t i = 0; i < 2; i++) {
-		PROGRAM(&p, "replay", t.run, names[i], "--state", t.state, "--runs", t.runs);
-		program_expect(&p, cases[_i].exit, same);
-		program_free(&p);
-	}
+	for (size_t i = 0; i < 2; i++)
+		replays(&t, t.run, names[i], cases[_i].exit, same);
 	/* Its own folder has all that a run folder has: the seed, controls, a fault to repeat. */
-	PROGRAM(&p, "replay", "last", cases[_i].slug, "--state", t.state, "--runs", t.runs);
-	program_expect(&p, cases[_i].exit, same);
-	program_free(&p);
+	replays(&t, "last", cases[_i].slug, cases[_i].exit, same);
 	PROGRAM(&p, "report", "last", "--runs", t.runs, "--format", "json");
 	struct json_doc *report = program_json(&p);
 	ck_assert_uint_eq(json_size(json_get(json_root(report), "controls")), 2);
@@ -86,13 +102,10 @@ START_TEST(folder_elsewhere)
 {
 	TEST_NEEDS_ROOT();
 	struct toy t;
-	struct program p;
 	toy_record(&t, TOY, "killed at mv", "nothing");
 	GUARD(mem) char *moved = mem_printf("%s/kept", test_dir());
 	ck_assert_int_eq(rename(t.run, moved), 0);
-	PROGRAM(&p, "replay", moved, "--state", t.state, "--runs", t.runs);
-	program_expect(&p, 1, "same as recorded: residue\n");
-	program_free(&p);
+	replays(&t, moved, NULL, 1, "same as recorded: residue\n");
 }
 END_TEST
 
@@ -106,9 +119,7 @@ START_TEST(different)
 	toy_record(&t, TOY, "killed at mv", "good");
 	GUARD(mem) char *knockouts = mem_printf("%s/knockouts", t.run);
 	MUST(io_remove_tree(AT_FDCWD, knockouts, &e));
-	PROGRAM(&p, "replay", t.run, "killed-at-mv", "--state", t.state, "--runs", t.runs);
-	program_expect(&p, 2, "DIFFERENT: recorded unproven, now restored");
-	program_free(&p);
+	replays(&t, t.run, "killed-at-mv", 2, "DIFFERENT: recorded unproven, now restored");
 	PROGRAM(&p, "replay", t.run, "--times", "2", "--state", t.state, "--runs", t.runs);
 	program_expect(&p, 2, "0 of 2 the same as recorded: unproven; DIFFERENT: 2 restored\n");
 	program_free(&p);
@@ -135,13 +146,9 @@ START_TEST(fault_of_the_folder)
 	program_expect(&p, 0,
 		       "drills/killed-at-mv                       residue        killed at mv\n");
 	program_free(&p);
-	PROGRAM(&p, "replay", t.run, "--state", t.state, "--runs", t.runs);
-	program_expect(&p, 1, "same as recorded: residue\n");
-	program_free(&p);
+	replays(&t, t.run, NULL, 1, "same as recorded: residue\n");
 	/* And once more from the replay's own folder. */
-	PROGRAM(&p, "replay", "last", "killed at mv", "--state", t.state, "--runs", t.runs);
-	program_expect(&p, 1, "same as recorded: residue\n");
-	program_free(&p);
+	replays(&t, "last", "killed at mv", 1, "same as recorded: residue\n");
 }
 END_TEST
 
@@ -165,13 +172,20 @@ START_TEST(first_that_failed)
 }
 END_TEST
 
-/* A root that the test may change. */
-static char *own_root(struct toy *t)
+/* A drill that is restored, over a root that the test may change: that folder. */
+static char *record_own_root(struct toy *t)
 {
+	struct program p;
 	char *root = mem_printf("%s/root", test_dir());
+	toy_set_up(t);
 	GUARD(mem) char *copy = mem_printf("cp -a '%s' '%s'", strchr(t->root, '=') + 1, root);
 	ck_assert_int_eq(system(copy), 0);
 	(void)snprintf(t->root, sizeof(t->root), "root=%s", root);
+	PROGRAM(&p, "run", TOY, "--state", t->state, "--runs", t->runs, "--var", t->root, "--fault",
+		"killed at mv");
+	program_expect(&p, 0, "restored");
+	program_free(&p);
+	toy_find_run(t);
 	return root;
 }
 
@@ -180,26 +194,15 @@ START_TEST(image_is_gone)
 {
 	TEST_NEEDS_ROOT();
 	struct toy t;
-	struct program p;
 	struct err e = { 0 };
-	toy_set_up(&t);
-	GUARD(mem) char *root = own_root(&t);
-	PROGRAM(&p, "run", TOY, "--state", t.state, "--runs", t.runs, "--var", t.root, "--fault",
-		"killed at mv");
-	program_expect(&p, 0, "restored");
-	program_free(&p);
-	GUARD(mem) char *images = mem_printf("%s/images", t.state);
-	MUST(io_remove_tree(AT_FDCWD, images, &e));
+	GUARD(mem) char *root = record_own_root(&t);
+	drop_images(&t);
 	GUARD(mem) char *extra = mem_printf("%s/etc/extra", root);
 	MUST(io_write_file(AT_FDCWD, extra, "x", 1, 0644, &e));
-	PROGRAM(&p, "replay", "last", "--state", t.state, "--runs", t.runs);
-	program_expect(&p, 69, "is not in the cache, and what was built anew has content ");
-	program_free(&p);
-	MUST(io_remove_tree(AT_FDCWD, images, &e));
+	replays(&t, "last", NULL, 69, "is not in the cache, and what was built anew has content ");
+	drop_images(&t);
 	MUST(io_remove_tree(AT_FDCWD, root, &e));
-	PROGRAM(&p, "replay", "last", "--state", t.state, "--runs", t.runs);
-	program_expect(&p, 69, "is not in the cache and cannot be built again");
-	program_free(&p);
+	replays(&t, "last", NULL, 69, "is not in the cache and cannot be built again");
 }
 END_TEST
 
@@ -208,14 +211,9 @@ START_TEST(image_built_anew)
 {
 	TEST_NEEDS_ROOT();
 	struct toy t;
-	struct program p;
-	struct err e = { 0 };
 	toy_record(&t, TOY, "killed at mv", "good");
-	GUARD(mem) char *images = mem_printf("%s/images", t.state);
-	MUST(io_remove_tree(AT_FDCWD, images, &e));
-	PROGRAM(&p, "replay", t.run, "--state", t.state, "--runs", t.runs);
-	program_expect(&p, 0, "same as recorded: restored\n");
-	program_free(&p);
+	drop_images(&t);
+	replays(&t, t.run, NULL, 0, "same as recorded: restored\n");
 }
 END_TEST
 
@@ -224,14 +222,9 @@ START_TEST(setup_differs)
 {
 	TEST_NEEDS_ROOT();
 	struct toy t;
-	struct program p;
-	struct err e = { 0 };
 	toy_record(&t, POWER, "no room", NULL);
-	GUARD(mem) char *images = mem_printf("%s/images", t.state);
-	MUST(io_remove_tree(AT_FDCWD, images, &e));
-	PROGRAM(&p, "replay", t.run, "--state", t.state, "--runs", t.runs);
-	program_expect(&p, 69, "its set-up commands may write something else each time");
-	program_free(&p);
+	drop_images(&t);
+	replays(&t, t.run, NULL, 69, "its set-up commands may write something else each time");
 }
 END_TEST
 
@@ -261,9 +254,7 @@ START_TEST(power_cut_ten_times)
 	PROGRAM(&p, "replay", file, "--times", "10", "--state", t.state, "--runs", t.runs);
 	program_expect(&p, cuts[_i].exit, cuts[_i].same);
 	program_free(&p);
-	PROGRAM(&p, "replay", t.run, cuts[_i].slug, "--state", t.state, "--runs", t.runs);
-	program_expect(&p, cuts[_i].exit, "same as recorded: ");
-	program_free(&p);
+	replays(&t, t.run, cuts[_i].slug, cuts[_i].exit, "same as recorded: ");
 	GUARD(mem)
 	char *one = mem_printf("test $(ls '%s'/images/ | grep -c 'ext4$') = 1 && "
 			       "test $(du -sm '%s'/images | cut -f1) -lt 32",
@@ -279,13 +270,7 @@ START_TEST(bundle_elsewhere)
 	struct toy t;
 	struct program p;
 	struct err e = { 0 };
-	toy_set_up(&t);
-	GUARD(mem) char *root = own_root(&t);
-	PROGRAM(&p, "run", TOY, "--state", t.state, "--runs", t.runs, "--var", t.root, "--fault",
-		"killed at mv");
-	program_expect(&p, 0, "restored");
-	program_free(&p);
-	toy_find_run(&t);
+	GUARD(mem) char *root = record_own_root(&t);
 	GUARD(mem) char *file = mem_printf("%s/drill.tar.zst", test_dir());
 	GUARD(mem) char *small = mem_printf("%s/small.tar.zst", test_dir());
 	PROGRAM(&p, "bundle", t.run, "killed-at-mv", "-o", file, "--state", t.state);
@@ -298,16 +283,12 @@ START_TEST(bundle_elsewhere)
 	MUST(io_remove_tree(AT_FDCWD, root, &e));
 	MUST(io_remove_tree(AT_FDCWD, t.runs, &e));
 	MUST(io_remove_tree(AT_FDCWD, t.state, &e));
-	PROGRAM(&p, "replay", small, "--state", t.state, "--runs", t.runs);
-	program_expect(&p, 69, "is not in the cache");
-	program_free(&p);
+	replays(&t, small, NULL, 69, "is not in the cache");
 	PROGRAM(&p, "replay", file, "--times", "2", "--state", t.state, "--runs", t.runs);
 	program_expect(&p, 0, "2 of 2 the same as recorded: restored\n");
 	program_free(&p);
 	/* Now the image is there. */
-	PROGRAM(&p, "replay", small, "--state", t.state, "--runs", t.runs);
-	program_expect(&p, 0, "same as recorded: restored\n");
-	program_free(&p);
+	replays(&t, small, NULL, 0, "same as recorded: restored\n");
 	/* What was unpacked is gone. */
 	GUARD(mem) char *left = mem_printf("ls -d '%s'/owners/backout-* 2>/dev/null", t.state);
 	ck_assert_int_ne(system(left), 0);
