@@ -10,6 +10,8 @@
 #include "harness/base/mem.h"
 #include "tests/unit/runner.h"
 
+enum { SWEEP_TEST_S_MAX = 300 }; /* seconds of one test */
+
 void sweep_room_set_up(struct sweep_room *ret)
 {
 	const char *dir = test_dir();
@@ -193,4 +195,12 @@ void sweep_is_complete(const struct sweep_try *t)
 			      t->dir, i);
 	ck_assert_msg(t->s->complete, "%s is not complete", t->dir);
 	ck_assert_ptr_null(t->s->cut);
+}
+
+void sweep_add_case(Suite *s, const char *name, const TTest *test, int times)
+{
+	TCase *c = tcase_create(name);
+	tcase_set_timeout(c, SWEEP_TEST_S_MAX);
+	tcase_add_loop_test(c, test, 0, times);
+	suite_add_tcase(s, c);
 }

@@ -3,6 +3,7 @@
 #ifndef TESTS_DRILL_SWEEP_TRY_H
 #define TESTS_DRILL_SWEEP_TRY_H
 
+#include <check.h>
 #include <stddef.h>
 
 #include "harness/engine/run_folder.h"
@@ -48,5 +49,8 @@ size_t sweep_points_of(const struct sweep_try *t, enum outcome o);
 size_t sweep_classes_how(const struct sweep_try *t, enum sweep_how how);
 /* Every class has a verdict, and the sweep says that it is complete. */
 void sweep_is_complete(const struct sweep_try *t);
+
+/* A test as a case of its own, to be run alone with CK_RUN_CASE. */
+void sweep_add_case(Suite *s, const char *name, const TTest *test, int times);
 
 #endif

@@ -168,23 +168,15 @@ START_TEST(struck_rollbacks)
 }
 END_TEST
 
-/* A case each, to be run alone with CK_RUN_CASE. */
-static void add(Suite *s, const char *name, const TTest *test, int times)
-{
-	TCase *c = tcase_create(name);
-	tcase_set_timeout(c, 300);
-	tcase_add_loop_test(c, test, 0, times);
-	suite_add_tcase(s, c);
-}
-
 Suite *suite_sweep(void);
 Suite *suite_sweep(void)
 {
 	Suite *s = suite_create("sweep");
-	add(s, "merging_and_branching_are_true", merging_and_branching_are_true, WORKFLOWS);
-	add(s, "changes_outside_of_files", changes_outside_of_files, 4);
-	add(s, "never_merged", never_merged, 4);
-	add(s, "kinds_of_points", kinds_of_points, 1);
-	add(s, "struck_rollbacks", struck_rollbacks, 1);
+	sweep_add_case(s, "merging_and_branching_are_true", merging_and_branching_are_true,
+		       WORKFLOWS);
+	sweep_add_case(s, "changes_outside_of_files", changes_outside_of_files, 4);
+	sweep_add_case(s, "never_merged", never_merged, 4);
+	sweep_add_case(s, "kinds_of_points", kinds_of_points, 1);
+	sweep_add_case(s, "struck_rollbacks", struck_rollbacks, 1);
 	return s;
 }

@@ -383,29 +383,20 @@ START_TEST(reads_as_it_said)
 }
 END_TEST
 
-/* A case each, to be run alone with CK_RUN_CASE. */
-static void add(Suite *s, const char *name, const TTest *test, int times)
-{
-	TCase *c = tcase_create(name);
-	tcase_set_timeout(c, 300);
-	tcase_add_loop_test(c, test, 0, times);
-	suite_add_tcase(s, c);
-}
-
 Suite *suite_sweep_cut(void);
 Suite *suite_sweep_cut(void)
 {
 	Suite *s = suite_create("sweep_cut");
-	add(s, "goes_on", goes_on, 2);
-	add(s, "budget", budget, 1);
-	add(s, "shards", shards, 1);
-	add(s, "wrong_usage", wrong_usage, 1);
-	add(s, "not_repeatable", not_repeatable, 1);
-	add(s, "side_by_side", side_by_side, 1);
-	add(s, "broken_workflows", broken_workflows, 2);
-	add(s, "full_place", full_place, 1);
-	add(s, "no_points", no_points, 1);
-	add(s, "killed_without_a_trace", killed_without_a_trace, 1);
-	add(s, "reads_as_it_said", reads_as_it_said, 1);
+	sweep_add_case(s, "goes_on", goes_on, 2);
+	sweep_add_case(s, "budget", budget, 1);
+	sweep_add_case(s, "shards", shards, 1);
+	sweep_add_case(s, "wrong_usage", wrong_usage, 1);
+	sweep_add_case(s, "not_repeatable", not_repeatable, 1);
+	sweep_add_case(s, "side_by_side", side_by_side, 1);
+	sweep_add_case(s, "broken_workflows", broken_workflows, 2);
+	sweep_add_case(s, "full_place", full_place, 1);
+	sweep_add_case(s, "no_points", no_points, 1);
+	sweep_add_case(s, "killed_without_a_trace", killed_without_a_trace, 1);
+	sweep_add_case(s, "reads_as_it_said", reads_as_it_said, 1);
 	return s;
 }
