@@ -90,6 +90,14 @@ void bench_close(struct bench *b)
 	ck_assert_str_eq(net_before, after);
 }
 
+void bench_close_with(struct bench *b, struct node *n)
+{
+	struct err e = { 0 };
+	unsigned left = node_destroy(n, &e);
+	ck_assert_msg(left == 0, "%u left: %s", left, e.why);
+	bench_close(b);
+}
+
 const char *bench_work(struct bench *b)
 {
 	static char path[512];

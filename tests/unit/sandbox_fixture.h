@@ -19,6 +19,8 @@ struct bench {
 void bench_open(struct bench *b);
 /* Fails the test when anything is left: objects, groups, folders, mounts, network devices. */
 void bench_close(struct bench *b);
+/* Destroys the node, which must leave nothing either, before. */
+void bench_close_with(struct bench *b, struct node *n);
 
 /* A node over the busybox root; limits may be NULL. Fails the test when it cannot be made. */
 struct node *bench_node(struct bench *b, const char *name, const struct cgroup_limits *limits);

@@ -107,14 +107,19 @@ static const struct {
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
+static struct node *open_prepared(struct bench *b)
+{
+	bench_open(b);
+	struct node *n = bench_node(b, "n", NULL);
+	ck_assert_int_eq(bench_sh(n, capture_prepare, NULL), 0);
+	return n;
+}
+
 START_TEST(one_change_one_line)
 {
 	TEST_NEEDS_ROOT();
 	struct bench b;
-	struct err e = { 0 };
-	bench_open(&b);
-	struct node *n = bench_node(&b, "n", NULL);
-	ck_assert_int_eq(bench_sh(n, capture_prepare, NULL), 0);
+	struct node *n = open_prepared(&b);
 	GUARD_BUF struct buf diff = { 0 };
 	changes(n, cases[_i].script, &diff);
 	const char *at = buf_str(&diff);
@@ -127,8 +132,7 @@ START_TEST(one_change_one_line)
 		at += strcspn(at, "\n") + 1;
 	}
 	ck_assert_msg(*at == '\0', "%s: also changed:\n%s", cases[_i].script, at);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -149,10 +153,7 @@ START_TEST(whole_lines)
 	};
 	static const char *const contents[] = { "12345\n", "x\n", "out\nerr\n" };
 	struct bench b;
-	struct err e = { 0 };
-	bench_open(&b);
-	struct node *n = bench_node(&b, "n", NULL);
-	ck_assert_int_eq(bench_sh(n, capture_prepare, NULL), 0);
+	struct node *n = open_prepared(&b);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		GUARD_BUF struct buf got = { 0 };
 		GUARD_BUF struct buf want = { 0 };
@@ -168,8 +169,7 @@ START_TEST(whole_lines)
 	GUARD_BUF struct buf gone = { 0 };
 	capture_line_of(n, "{\"kind\":\"package\",\"key\":\"gone", &gone);
 	ck_assert_str_eq(buf_str(&gone), "");
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -177,10 +177,7 @@ START_TEST(extended_attributes)
 {
 	TEST_NEEDS_ROOT();
 	struct bench b;
-	struct err e = { 0 };
-	bench_open(&b);
-	struct node *n = bench_node(&b, "n", NULL);
-	ck_assert_int_eq(bench_sh(n, capture_prepare, NULL), 0);
+	struct node *n = open_prepared(&b);
 	GUARD_BUF struct buf line = { 0 };
 	char script[1200];
 	(void)snprintf(
@@ -201,8 +198,7 @@ START_TEST(extended_attributes)
 	ck_assert_ptr_nonnull(strstr(buf_str(&line), "\"xattr:trusted.d\":\"31\""));
 	capture_line_of(n, F("/srv/l"), &line);
 	ck_assert_ptr_nonnull(strstr(buf_str(&line), "\"xattr:trusted.l\":\"32\""));
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -239,8 +235,7 @@ START_TEST(twice_is_the_same)
 		buf_free(&t[i].text);
 	capture_cache_destroy(cache);
 	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	ck_assert_uint_eq(node_destroy(other, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, other);
 }
 END_TEST
 
@@ -269,8 +264,7 @@ START_TEST(order)
 	ck_assert_uint_eq(none.count, t.result.entries);
 	arena_destroy(arena);
 	buf_free(&t.text);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -279,7 +273,6 @@ START_TEST(racy_write)
 {
 	TEST_NEEDS_ROOT();
 	struct bench b;
-	struct err e = { 0 };
 	bench_open(&b);
 	struct node *n = bench_node(&b, "n", NULL);
 	struct capture_cache *cache = capture_cache_create();
@@ -302,8 +295,7 @@ START_TEST(racy_write)
 	buf_free(&one.text);
 	buf_free(&two.text);
 	capture_cache_destroy(cache);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -350,7 +342,6 @@ START_TEST(busy_node)
 {
 	TEST_NEEDS_ROOT();
 	struct bench b;
-	struct err e = { 0 };
 	bench_open(&b);
 	struct node *n = bench_node(&b, "n", NULL);
 	ck_assert_int_eq(
@@ -365,8 +356,7 @@ START_TEST(busy_node)
 		capture_take(n, NULL, &t);
 		buf_free(&t.text);
 	}
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 

@@ -19,7 +19,6 @@ START_TEST(processes)
 {
 	TEST_NEEDS_ROOT();
 	struct bench b;
-	struct err e = { 0 };
 	bench_open(&b);
 	struct node *n = bench_node(&b, "n", NULL);
 	GUARD_BUF struct buf line = { 0 };
@@ -45,8 +44,7 @@ START_TEST(processes)
 	ck_assert_int_eq(bench_sh(n, "kill -9 $(cat /run/s.pid); sleep 0.1", NULL), 0);
 	capture_line_of(n, F("/run/s.pid"), &line);
 	ck_assert_ptr_nonnull(strstr(buf_str(&line), OWN ",\"pid\":\"stale\"}"));
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -93,7 +91,6 @@ START_TEST(listening)
 {
 	TEST_NEEDS_ROOT();
 	struct bench b;
-	struct err e = { 0 };
 	bench_open(&b);
 	struct node *n = bench_node(&b, "n", NULL);
 	GUARD_BUF struct buf line = { 0 };
@@ -125,8 +122,7 @@ START_TEST(listening)
 	(void)waitpid(pid, NULL, 0);
 	capture_line_of(n, "{\"kind\":\"listen\"", &line);
 	ck_assert_uint_eq(line.len, 0);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 

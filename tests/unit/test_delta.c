@@ -285,8 +285,7 @@ START_TEST(told_from)
 	ck_assert_str_eq(buf_str(&back), buf_str(&after.text));
 	buf_free(&before.text);
 	buf_free(&after.text);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 

@@ -56,7 +56,6 @@ static const struct {
 START_TEST(a_fresh_node_looks_like_a_host)
 {
 	struct bench b;
-	struct err e = { 0 };
 	TEST_NEEDS_ROOT();
 	ck_assert_int_eq(setenv("BACKOUT_LEAK", "1", 1), 0);
 	bench_open(&b);
@@ -67,8 +66,7 @@ START_TEST(a_fresh_node_looks_like_a_host)
 			      bench_ask(n, inside[i].script), inside[i].prints);
 	ck_assert_ptr_nonnull(strstr(node_mount_options(n), "index=on"));
 	ck_assert_ptr_null(node_notice(n));
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -96,8 +94,7 @@ START_TEST(an_image_is_a_root_and_stays_as_it_is)
 	spec.work_dir = second;
 	MUST(node_create(&n, b.loop, b.owner, &spec, &e));
 	ck_assert_str_eq(bench_ask(n, "head -c 5 /etc/passwd"), "root:");
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -208,8 +205,7 @@ START_TEST(two_nodes_do_not_see_each_other)
 	ck_assert_uint_eq(node_destroy(one, &e), 0);
 	ck_assert(bench_gone(pids[0]));
 	ck_assert_str_eq(bench_ask(two, "echo lives"), "lives");
-	ck_assert_uint_eq(node_destroy(two, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, two);
 }
 END_TEST
 
@@ -223,8 +219,7 @@ START_TEST(processes_below_a_nested_namespace_are_the_nodes)
 	(void)bench_ask(n, "unshare -p -f sleep 60 >/dev/null 2>&1 & sleep 0.3");
 	pid_t pids[8];
 	ck_assert_int_eq(node_processes(n, pids, 8, &e), 2);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -237,7 +232,6 @@ static uint64_t some_pids(void)
 START_TEST(limits_hold)
 {
 	struct bench b;
-	struct err e = { 0 };
 	const struct cgroup_limits limits = { .memory = 24 << 20, .pids = 12 };
 	TEST_NEEDS_ROOT();
 	if (hierarchy_v1("memory") == NULL || hierarchy_v1("pids") == NULL)
@@ -251,8 +245,7 @@ START_TEST(limits_hold)
 	int status = bench_sh(n, "tail -c 100m /dev/zero", NULL);
 	ck_assert_msg(status != 0, "100 MB fitted into 24");
 	ck_assert(node_alive(n));
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -288,8 +281,7 @@ START_TEST(what_cannot_be_built_leaves_nothing)
 	ck_assert_ptr_null(n);
 	ck_assert_uint_eq(bench_groups(owner_tag(b.owner)), 0);
 	ck_assert_int_eq(rmdir(work), 0); /* empty */
-	ck_assert_uint_eq(node_destroy(NULL, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, NULL);
 }
 END_TEST
 

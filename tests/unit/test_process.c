@@ -50,15 +50,13 @@ static const struct {
 START_TEST(the_status_is_the_programs_own)
 {
 	struct bench b;
-	struct err e = { 0 };
 	TEST_NEEDS_ROOT();
 	bench_open(&b);
 	struct node *n = bench_node(&b, "web", NULL);
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		ck_assert_msg(bench_sh(n, ends[i].script, NULL) == ends[i].status, "%s",
 			      ends[i].script);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -112,8 +110,7 @@ START_TEST(what_cannot_start_says_why)
 	spin(&b, 50 * NS_PER_MS);
 	ck_assert_int_eq(seen.calls, 0);
 	ck_assert_str_eq(bench_ask(n, "echo fine"), "fine");
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -152,8 +149,7 @@ START_TEST(settings_reach_the_program)
 		ck_assert_msg(status == 0, "%zu: %d %s", i, status, e.why);
 		ck_assert_str_eq(buf_str(&out), settings[i].prints);
 	}
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -189,8 +185,7 @@ START_TEST(output_goes_where_it_should)
 	spec.argv = ARGV("sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x");
 	ck_assert_int_eq(node_run(n, &spec, 5 * NS_PER_S, &some, 100, &e), 0);
 	ck_assert_uint_eq(some.len, 100);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -208,22 +203,19 @@ START_TEST(a_run_that_takes_too_long_is_killed)
 	ck_assert_int_eq(e.code, ETIMEDOUT);
 	spin(&b, 100 * NS_PER_MS);
 	ck_assert_int_eq(node_processes(n, pids, 8, &e), 0);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
 START_TEST(orphans_are_reaped)
 {
 	struct bench b;
-	struct err e = { 0 };
 	TEST_NEEDS_ROOT();
 	bench_open(&b);
 	struct node *n = bench_node(&b, "web", NULL);
 	(void)bench_ask(n, "for i in 1 2 3 4 5; do (sleep 0.1 &) ; done");
 	ck_assert_str_eq(bench_ask(n, "sleep 0.4; set -- /proc/[0-9]*; echo $#"), "2");
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -253,8 +245,7 @@ START_TEST(an_exit_is_told_once_and_never_early)
 		ck_assert(!proc_running(p));
 		proc_free(p);
 	}
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -274,8 +265,7 @@ START_TEST(a_stopped_loop_starts_nothing)
 	loop_resume(b.loop);
 	err_clear(&e);
 	ck_assert_str_eq(bench_ask(n, "ls /srv"), "");
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -307,8 +297,7 @@ START_TEST(a_start_that_is_given_up_is_killed)
 	spin(&b, 50 * NS_PER_MS);
 	pid_t pids[32];
 	ck_assert_int_eq(node_processes(n, pids, 32, &e), 0);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -364,8 +353,7 @@ START_TEST(who_is_who)
 	MUST(proc_signal(p, SIGKILL, &(struct err){ 0 }));
 	proc_free(late);
 	proc_free(p);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 

@@ -31,6 +31,12 @@ static struct node *boot(struct bench *b, enum node_root kind, const char *root,
 	return n;
 }
 
+static struct node *open_node(struct bench *b, const char *root)
+{
+	bench_open(b);
+	return boot(b, NODE_ROOT_DIR, root, NULL);
+}
+
 static const char *copy_of(struct bench *b, const struct node *n)
 {
 	static char path[600];
@@ -111,8 +117,7 @@ START_TEST(branch_on_image)
 		same_state(n, branch, world_changes[i]);
 		ck_assert_uint_eq(node_destroy(branch, &e), 0);
 	}
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 	(void)unlink(image);
 }
 END_TEST
@@ -122,9 +127,8 @@ START_TEST(attributes)
 	TEST_NEEDS_ROOT();
 	struct err e = { 0 };
 	struct bench b;
-	bench_open(&b);
 	const char *root = world_root();
-	struct node *n = boot(&b, NODE_ROOT_DIR, root, NULL);
+	struct node *n = open_node(&b, root);
 	world_attributes(n);
 	struct node *branch = boot(&b, NODE_ROOT_DIR, root, copy_of(&b, n));
 	same_state(n, branch, "attributes");
@@ -134,8 +138,7 @@ START_TEST(attributes)
 	ck_assert_ptr_nonnull(strstr(buf_str(&line), "xattr:security.capability"));
 	capture_line_of(branch, F("/run\""), &line);
 	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	ck_assert_uint_eq(node_destroy(branch, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, branch);
 }
 END_TEST
 
@@ -144,9 +147,8 @@ START_TEST(times_and_holes)
 	TEST_NEEDS_ROOT();
 	struct err e = { 0 };
 	struct bench b;
-	bench_open(&b);
 	const char *root = world_root();
-	struct node *n = boot(&b, NODE_ROOT_DIR, root, NULL);
+	struct node *n = open_node(&b, root);
 	ck_assert_int_eq(
 		bench_sh(n,
 			 "mkdir /w/t; echo 1 >/w/t/f; ln -s f /w/t/l; touch -d '2001-02-03 "
@@ -172,8 +174,7 @@ START_TEST(times_and_holes)
 		ck_assert_int_lt(y.st_blocks, 1000);
 	}
 	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	ck_assert_uint_eq(node_destroy(branch, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, branch);
 }
 END_TEST
 
@@ -213,8 +214,7 @@ START_TEST(names_of_states)
 	struct bench b;
 	char one[HASH_TEXT], two[HASH_TEXT];
 	struct upper_size size;
-	bench_open(&b);
-	struct node *n = boot(&b, NODE_ROOT_DIR, world_root(), NULL);
+	struct node *n = open_node(&b, world_root());
 	struct upper_cache *c = upper_cache_create();
 	ck_assert_int_eq(bench_sh(n,
 				  "echo 1 >/w/mine; echo 1 >/w/solo; ln /w/mine /w/pair; mkdir "
@@ -230,8 +230,7 @@ START_TEST(names_of_states)
 	MUST(upper_digest(n, c, two, NULL, &e));
 	ck_assert_msg((strcmp(one, two) == 0) == names[_i].same, "%s", names[_i].script);
 	upper_cache_destroy(c);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -241,8 +240,7 @@ START_TEST(quick_changes)
 	TEST_NEEDS_ROOT();
 	struct err e = { 0 };
 	struct bench b;
-	bench_open(&b);
-	struct node *n = boot(&b, NODE_ROOT_DIR, world_root(), NULL);
+	struct node *n = open_node(&b, world_root());
 	struct upper_cache *c = upper_cache_create();
 	static const char *const paths[] = { "srv/quick", "run/quick" };
 	for (size_t p = 0; p < 2; p++) {
@@ -259,8 +257,7 @@ START_TEST(quick_changes)
 		}
 	}
 	upper_cache_destroy(c);
-	ck_assert_uint_eq(node_destroy(n, &e), 0);
-	bench_close(&b);
+	bench_close_with(&b, n);
 }
 END_TEST
 
@@ -277,8 +274,7 @@ START_TEST(mounts_are_refused)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct err e = { 0 }, why = { 0 };
 		struct bench b;
-		bench_open(&b);
-		struct node *n = boot(&b, NODE_ROOT_DIR, world_root(), NULL);
+		struct node *n = open_node(&b, world_root());
 		ck_assert_int_eq(bench_sh(n, cases[i].script, NULL), 0);
 		const char *dir = bench_work(&b);
 		ck_assert_int_lt(upper_copy(n, dir, &why), 0);
