@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* `backout run SCENARIO`: controls, drills, knock-outs, verdicts, reports. */
-#include <signal.h>
-
+#include "harness/engine/run.h"
 #include "harness/base/log.h"
 #include "harness/cli/live_view.h"
 #include "harness/cli/options.h"
 #include "harness/cli/run_report.h"
 #include "harness/cli/settings.h"
-#include "harness/engine/run.h"
 
 extern const struct command command_run;
 
@@ -19,14 +17,7 @@ static int execute(const struct run_options *o, bool json, struct err *e)
 	struct live_view *view = live_view_open(&progress);
 	int result = run_execute(&run, o, &progress, &interrupted, e);
 	live_view_close(view);
-	if (result == 0)
-		result = run_report_publish(run_view(run), json ? "json" : "text", e);
-	if (result == 0)
-		result = run_view(run)->exit;
-	run_free(run);
-	if (result >= 0 && interrupted == SIGINT)
-		return EXIT_INTERRUPTED;
-	return result;
+	return result < 0 ? result : run_report_finish(run, json, interrupted, e);
 }
 
 static int run_run(int argc, char **argv)

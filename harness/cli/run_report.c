@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness/cli/run_report.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,4 +96,13 @@ int run_report_publish(const struct run_view *view, const char *format, struct e
 						    e);
 	run_report_free(&report);
 	return result;
+}
+
+int run_report_finish(struct run *run, bool json, int interrupted, struct err *e)
+{
+	int result = run_report_publish(run_view(run), json ? "json" : "text", e);
+	if (result == 0)
+		result = run_view(run)->exit;
+	run_free(run);
+	return result >= 0 && interrupted == SIGINT ? EXIT_INTERRUPTED : result;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* `backout sweep SCENARIO`: the same strike at every point of the workflow. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,14 +71,7 @@ static int execute(const struct sweep_options *o, bool json, struct err *e)
 	struct run *run = NULL;
 	int interrupted = 0;
 	int result = sweep_view_execute(&run, o, &interrupted, e);
-	if (result == 0)
-		result = run_report_publish(run_view(run), json ? "json" : "text", e);
-	if (result == 0)
-		result = run_view(run)->exit;
-	run_free(run);
-	if (result >= 0 && interrupted == SIGINT)
-		return EXIT_INTERRUPTED;
-	return result;
+	return result < 0 ? result : run_report_finish(run, json, interrupted, e);
 }
 
 static int execute_any(const struct sweep_options *o, bool json, struct err *e)
