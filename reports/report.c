@@ -214,6 +214,22 @@ void report_fact(struct buf *out, const char *name, const char *text)
 	buf_putc(out, '\n');
 }
 
+void report_verdict_facts(struct buf *out, const struct verdict *v)
+{
+	report_fact(out, "strike", v->strike);
+	report_fact(out, "felt", v->felt);
+	report_fact(out, "detected", v->detected);
+	for (size_t i = 0; i < v->finding_count; i++) {
+		const struct finding *f = &v->findings[i];
+		/* The deciding row has been told as the why. */
+		if (f->evidence == NULL || (v->why != NULL && strcmp(f->evidence, v->why) == 0))
+			continue;
+		buf_printf(out, "    also      %s: ", outcome_name(f->outcome));
+		report_safe(out, f->evidence);
+		buf_putc(out, '\n');
+	}
+}
+
 const char *report_hint(enum outcome o)
 {
 	static const char *const hints[OUTCOME_COUNT] = {

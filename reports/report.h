@@ -87,6 +87,8 @@ const char *report_change_owner(const struct change *c, char *buf, size_t size);
 void report_change_line(struct buf *out, const struct change *c);
 /* "    why       TEXT" and a newline; nothing when there is no text. */
 void report_fact(struct buf *out, const char *name, const char *text);
+/* Such lines for the strike, what met it, what saw it, and each finding that is not the why. */
+void report_verdict_facts(struct buf *out, const struct verdict *v);
 /* What to do about an outcome that is no pass; NULL: nothing to say. */
 const char *report_hint(enum outcome o);
 /* ns as clock_text() has it; "-" for one that does not apply (negative). */

@@ -321,17 +321,7 @@ static void put_group(struct buf *b, const struct report_input *in, size_t index
 	put_group_line(b, index + 1, g, colour);
 	put_place(b, s, g);
 	report_fact(b, "why", v->why);
-	report_fact(b, "strike", v->strike);
-	report_fact(b, "felt", v->felt);
-	report_fact(b, "detected", v->detected);
-	for (size_t i = 0; i < v->finding_count; i++) {
-		const struct finding *f = &v->findings[i];
-		if (f->evidence == NULL || (v->why != NULL && strcmp(f->evidence, v->why) == 0))
-			continue;
-		buf_printf(b, "    also      %s: ", outcome_name(f->outcome));
-		report_safe(b, f->evidence);
-		buf_putc(b, '\n');
-	}
+	report_verdict_facts(b, v);
 	put_entries(b, g);
 	put_confirmed(b, s, g, colour);
 	put_second(b, in, c);

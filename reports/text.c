@@ -210,18 +210,7 @@ static void put_failure(struct buf *b, const struct report_input *in, const stru
 		   outcome_name(v->outcome), paint(colour, PAINT_OFF), outcome_help(v->outcome));
 	report_fact(b, "why", v->why);
 	put_expected(b, it);
-	report_fact(b, "strike", v->strike);
-	report_fact(b, "felt", v->felt);
-	report_fact(b, "detected", v->detected);
-	for (size_t i = 0; i < v->finding_count; i++) {
-		const struct finding *f = &v->findings[i];
-		/* The deciding row has been told as the why. */
-		if (f->evidence == NULL || (v->why != NULL && strcmp(f->evidence, v->why) == 0))
-			continue;
-		buf_printf(b, "    also      %s: ", outcome_name(f->outcome));
-		report_safe(b, f->evidence);
-		buf_putc(b, '\n');
-	}
+	report_verdict_facts(b, v);
 	if (v->residue_visible > 0) {
 		buf_printf(b, "    residue   %zu, against the state before the patch:\n",
 			   v->residue_visible);
