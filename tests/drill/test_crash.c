@@ -145,27 +145,28 @@ static void check_run(struct toy *t, struct program *p, const struct want *w, si
 	json_doc_free(report);
 	program_free(p);
 }
-#define CHECK_RUN(t, p, want) check_run((t), (p), (want), sizeof(want) / sizeof((want)[0]))
+
+static void check_scenario(const char *scenario, const struct want *w, size_t count)
+{
+	struct toy t;
+	struct program p;
+	toy_set_up(&t);
+	PROGRAM(&p, "run", scenario, "--json", "--state", t.state, "--runs", t.runs, "--var",
+		t.root);
+	check_run(&t, &p, w, count);
+}
 
 START_TEST(nodes_crash)
 {
 	TEST_NEEDS_ROOT();
-	struct toy t;
-	struct program p;
-	toy_set_up(&t);
-	PROGRAM(&p, "run", CRASH, "--json", "--state", t.state, "--runs", t.runs, "--var", t.root);
-	CHECK_RUN(&t, &p, crashes);
+	check_scenario(CRASH, crashes, sizeof(crashes) / sizeof(crashes[0]));
 }
 END_TEST
 
 START_TEST(power_and_room_on_ext4)
 {
 	TEST_NEEDS_ROOT();
-	struct toy t;
-	struct program p;
-	toy_set_up(&t);
-	PROGRAM(&p, "run", POWER, "--json", "--state", t.state, "--runs", t.runs, "--var", t.root);
-	CHECK_RUN(&t, &p, powers);
+	check_scenario(POWER, powers, sizeof(powers) / sizeof(powers[0]));
 }
 END_TEST
 
@@ -206,7 +207,7 @@ START_TEST(dpkg_on_a_disk)
 	toy_set_up(&t);
 	PROGRAM(&p, "run", FULL, "--json", "--state", state != NULL ? state : "/var/lib/backout",
 		"--runs", t.runs);
-	CHECK_RUN(&t, &p, fulls);
+	check_run(&t, &p, fulls, sizeof(fulls) / sizeof(fulls[0]));
 }
 END_TEST
 

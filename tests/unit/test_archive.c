@@ -3,9 +3,11 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -194,6 +196,22 @@ START_TEST(linked_tree)
 }
 END_TEST
 
+/* What is mounted there would be left out, so it is refused. */
+START_TEST(linked_tree_with_a_mount)
+{
+	TEST_NEEDS_ROOT();
+	struct err e = { 0 };
+	const char *tree = make_tree(), *mounted = path_of(tree, "a/mnt");
+	ck_assert_int_eq(mkdir(mounted, 0755), 0);
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
+	ck_assert_int_eq(mount("tmpfs", mounted, "tmpfs", 0, NULL), 0);
+	ck_assert_int_eq(tree_link(tree, new_path("copy"), &e), -1);
+	ck_assert_msg(strstr(e.why, "'a/mnt' is a mount") != NULL, "%s", e.why);
+	ck_assert_int_eq(umount2(mounted, MNT_DETACH), 0);
+}
+END_TEST
+
 Suite *suite_archive(void);
 Suite *suite_archive(void)
 {
@@ -204,6 +222,7 @@ Suite *suite_archive(void)
 	tcase_add_loop_test(t, refused, 0, (int)(sizeof(hostile) / sizeof(hostile[0])));
 	tcase_add_test(t, not_an_archive);
 	tcase_add_test(t, linked_tree);
+	tcase_add_test(t, linked_tree_with_a_mount);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -281,7 +281,8 @@ START_TEST(what_cannot_be_built_leaves_nothing)
 	ck_assert_ptr_null(n);
 	ck_assert_uint_eq(bench_groups(owner_tag(b.owner)), 0);
 	ck_assert_int_eq(rmdir(work), 0); /* empty */
-	bench_close_with(&b, NULL);
+	ck_assert_uint_eq(node_destroy(NULL, &e), 0);
+	bench_close(&b);
 }
 END_TEST
 
