@@ -167,10 +167,14 @@ static bool read_all(struct capture_base *b, const char *digest)
 {
 	GUARD_BUF struct buf want = { 0 };
 	const char *stop = memchr(b->map, '\n', b->size < HEAD_MAX ? b->size : HEAD_MAX);
+	char line[HEAD_MAX];
 	size_t owners;
 	int version;
-	if (stop == NULL ||
-	    sscanf(b->map, "{\"format\":%d,\"owners\":%zu,", &version, &owners) != 2)
+	if (stop == NULL)
+		return false;
+	/* A copy: sscanf(3) looks for the end of its text, and a map has none. */
+	(void)snprintf(line, sizeof(line), "%.*s", (int)(stop - b->map), b->map);
+	if (sscanf(line, "{\"format\":%d,\"owners\":%zu,", &version, &owners) != 2)
 		return false;
 	const char *rest = stop + 1;
 	size_t head = (size_t)(rest - b->map), len = b->size - head;

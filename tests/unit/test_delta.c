@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "harness/base/buf.h"
 #include "harness/base/guard.h"
@@ -249,6 +250,31 @@ START_TEST(damaged_lines)
 }
 END_TEST
 
+/* A file that fills its last page has no byte behind it: here the next page cannot be read. */
+START_TEST(lines_to_the_end_of_a_page)
+{
+	enum { PAGES_ABOVE = 256 }; /* that may be free, and would be taken before ours */
+	struct err e = { 0 };
+	struct capture_base *base = NULL;
+	char path[500];
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	GUARD_BUF struct buf text = { 0 };
+	buf_puts(&text, "{\"format\":1000,\"owners\":0,\"image\":\"digest\",\"xxh3\":\"0\"}\n");
+	while (text.len < page)
+		buf_putc(&text, 'x');
+	(void)snprintf(path, sizeof(path), "%s/lines", test_dir());
+	MUST(io_write_file(AT_FDCWD, path, text.data, text.len, 0600, &e));
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	for (int i = 0; i < PAGES_ABOVE; i++)
+		ck_assert_ptr_ne(mmap(NULL, page, PROT_NONE, flags, -1, 0), MAP_FAILED);
+	char *three = mmap(NULL, 3 * page, PROT_NONE, flags, -1, 0);
+	ck_assert_ptr_ne(three, MAP_FAILED);
+	ck_assert_int_eq(munmap(three + page, page), 0);
+	ck_assert_int_eq(capture_base_open(&base, path, "digest", &e), 0);
+	(void)unlink(path);
+}
+END_TEST
+
 /* Written as the difference from an earlier one: small, and with the digest of the whole. */
 START_TEST(told_from)
 {
@@ -299,6 +325,7 @@ Suite *suite_delta(void)
 	tcase_add_loop_test(t, other_changes, 0, OTHERS);
 	tcase_add_loop_test(t, by_chance, 0, SEEDS);
 	tcase_add_test(t, damaged_lines);
+	tcase_add_test(t, lines_to_the_end_of_a_page);
 	tcase_add_test(t, told_from);
 	suite_add_tcase(s, t);
 	return s;
