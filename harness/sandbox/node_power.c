@@ -42,36 +42,45 @@ static void wait_stopped(const struct process *seen)
 		nap();
 }
 
-static void signal_all(const struct node *n, int signo)
+static void signal_each(const pid_t *pids, int count, int signo)
 {
-	GUARD(mem) pid_t *pids = mem_array(PROCESSES_MAX, sizeof(*pids));
 	struct err ignored = { 0 };
-	int count = node_processes(n, pids, PROCESSES_MAX, &ignored);
-	for (int i = 0; i < count && i < PROCESSES_MAX; i++) {
+	for (int i = 0; i < count; i++) {
 		struct process p;
 		if (process_read(pids[i], &p))
 			(void)process_signal(p.pid, p.start, signo, &ignored);
 	}
 }
 
-/* Until a look finds nobody that was not there the last time. */
-static int stop_all(const struct node *n, struct err *e)
+static void let_go_on(const struct node *n)
 {
 	GUARD(mem) pid_t *pids = mem_array(PROCESSES_MAX, sizeof(*pids));
-	int before = -1;
+	struct err ignored = { 0 };
+	int count = node_processes(n, pids, PROCESSES_MAX, &ignored);
+	signal_each(pids, count < PROCESSES_MAX ? count : PROCESSES_MAX, SIGCONT);
+}
+
+/* Until a look finds the very processes of the last one. It is they that count, not how many: one
+ * may end while another begins. Looks list them in one order. */
+static int stop_all(const struct node *n, struct err *e)
+{
+	GUARD(mem) pid_t *now = mem_array(PROCESSES_MAX, sizeof(*now));
+	GUARD(mem) pid_t *before = mem_array(PROCESSES_MAX, sizeof(*before));
+	int count_before = -1;
 	for (int round = 0; round < STOP_ROUNDS; round++) {
-		int count = node_processes(n, pids, PROCESSES_MAX, e);
+		int count = node_processes(n, now, PROCESSES_MAX, e);
 		if (count < 0)
 			return -1;
 		if (count > PROCESSES_MAX)
 			return ERR(e, 0, "the node has more than %d processes", PROCESSES_MAX);
-		if (count == before)
+		if (count == count_before && memcmp(now, before, (size_t)count * sizeof(*now)) == 0)
 			return 0;
-		before = count;
-		signal_all(n, SIGSTOP);
+		count_before = count;
+		memcpy(before, now, (size_t)count * sizeof(*now));
+		signal_each(now, count, SIGSTOP);
 		for (int i = 0; i < count; i++) {
 			struct process p;
-			if (process_read(pids[i], &p))
+			if (process_read(now[i], &p))
 				wait_stopped(&p);
 		}
 	}
@@ -115,7 +124,7 @@ int node_disk_copy(const struct node *n, const char *to, struct err *e)
 		result = ERR(e, errno, "write the disk of node '%s' back", n->spec.name);
 	if (result == 0)
 		result = copy_still(n, disk, to, &cut, e);
-	signal_all(n, SIGCONT);
+	let_go_on(n);
 	if (result == 0 && !cut.steady)
 		return ERR(e, EBUSY, "the disk of node '%s' is written to all the time",
 			   n->spec.name);
@@ -132,7 +141,7 @@ int node_power_cut(struct node *n, struct node_cut *ret, struct err *e)
 			   n->alive ? "has no disk of its own" : "is down");
 	if (stop_all(n, e) < 0 || copy_still(n, disk, cut, ret, e) < 0 || node_kill(n, e) < 0) {
 		if (n->alive)
-			signal_all(n, SIGCONT);
+			let_go_on(n);
 		(void)unlink(cut);
 		return -1;
 	}
