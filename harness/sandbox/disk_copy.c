@@ -71,12 +71,15 @@ static ssize_t get(int fd, char *data, size_t len, off_t at)
 	return (ssize_t)got;
 }
 
-/* From `at` on: where data begins, and its length up to the next hole or a chunk's end; 0: none. */
+/* From `at` on: where data begins, and its length up to the next hole or a chunk's end; 0: none.
+ * Where the file system does not say, all is data: what is wrong with it, reading tells. */
 static size_t next_data(int fd, off_t *at, off_t size)
 {
 	off_t data = lseek(fd, *at, SEEK_DATA);
-	if (data < 0)
+	if (data < 0 && errno == ENXIO)
 		return 0;
+	if (data < 0)
+		data = *at;
 	off_t hole = lseek(fd, data, SEEK_HOLE);
 	if (hole < 0 || hole > size)
 		hole = size;
