@@ -48,7 +48,7 @@ static int check_run(int argc, char **argv)
 	};
 	int exit = EXIT_OK;
 	OPTIONS_OR_RETURN(&command_check, rows, argc, argv, &args, &e);
-	if (options_need(&command_check, &args, 1, 0, &e) < 0)
+	if (options_need(&command_check, &args, 1, OPTIONS_ANY, &e) < 0)
 		exit = log_err(&e);
 	const struct plan_options options = { .rollback = rollback, .vars = &vars };
 	for (size_t i = 0; i < args.count; i++) {

@@ -22,12 +22,9 @@ static int gc_run(int argc, char **argv)
 	struct arguments args;
 	const struct option_row rows[] = { OPTION_ROW_STATE(state), { 0 } };
 	OPTIONS_OR_RETURN(&command_gc, rows, argc, argv, &args, &e);
-	bool extra = args.count > 0;
-	if (extra)
-		(void)ERR_AS(&e, EXIT_USAGE_ERROR, 0, "gc: takes no arguments, '%s' is one",
-			     args.items[0]);
+	int result = options_need(&command_gc, &args, 0, 0, &e);
 	options_free(&args);
-	if (extra)
+	if (result < 0)
 		return log_err(&e);
 	int count = owner_collect(settings_state(state), told, NULL, &e);
 	if (count < 0)

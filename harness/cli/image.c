@@ -25,6 +25,9 @@ struct request {
 static int image_list_all(const struct request *r, struct err *e)
 {
 	struct image_info *list = NULL;
+	if (r->count > 0)
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0, "image list: '%s' is one too many",
+			      r->items[0]);
 	int count = image_list(r->state, &list, e);
 	if (count < 0)
 		return -1;

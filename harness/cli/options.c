@@ -169,7 +169,10 @@ int options_need(const struct command *c, const struct arguments *args, size_t m
 		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
 			      "%s: something is missing; usage: backout %s %s", c->name, c->name,
 			      c->usage);
-	if (max > 0 && args->count > max)
+	if (max == 0 && args->count > 0)
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0, "%s: takes no arguments, '%s' is one",
+			      c->name, args->items[0]);
+	if (args->count > max)
 		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
 			      "%s: '%s' is one too many; usage: backout %s %s", c->name,
 			      args->items[max], c->name, c->usage);

@@ -51,7 +51,8 @@ enum options_result { OPTIONS_ERROR = -1, OPTIONS_RUN = 0, OPTIONS_HELPED = 1 };
  * stdout and returns OPTIONS_HELPED. Errors are of exit 64 and say what to write instead. */
 enum options_result options_parse(const struct command *c, const struct option_row *rows, int argc,
 				  char **argv, struct arguments *args, struct err *e);
-/* Between min and max arguments (max 0: no limit), else an error with the usage. */
+#define OPTIONS_ANY SIZE_MAX
+/* Between min and max (OPTIONS_ANY: no limit) arguments, else an error with the usage. */
 int options_need(const struct command *c, const struct arguments *args, size_t min, size_t max,
 		 struct err *e);
 /* The value of an option that takes a number, 1 to `max`. */

@@ -16,12 +16,9 @@ static int schema_run(int argc, char **argv)
 	struct arguments args;
 	const struct option_row rows[] = { { 0 } };
 	OPTIONS_OR_RETURN(&command_schema, rows, argc, argv, &args, &e);
-	bool extra = args.count > 0;
-	if (extra)
-		(void)ERR_AS(&e, EXIT_USAGE_ERROR, 0, "schema: takes no arguments, '%s' is one",
-			     args.items[0]);
+	int result = options_need(&command_schema, &args, 0, 0, &e);
 	options_free(&args);
-	if (extra)
+	if (result < 0)
 		return log_err(&e);
 	GUARD_BUF struct buf out = { 0 };
 	plan_schema(catalog_get(), &out);

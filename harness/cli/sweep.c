@@ -32,30 +32,56 @@ static int one_of(const char *option, const char *value, const char *const *word
 		      buf_str(&list));
 }
 
-static int parse_jobs(const char *text, unsigned *ret, struct err *e)
+/* As given; NULL: not. */
+struct words {
+	const char *strike, *points, *in, *jobs, *budget, *shard, *resume;
+};
+
+/* What is swept is the resumed sweep's own: nothing that says it anew is passed over. */
+static int check_resumed(const struct sweep_options *o, const struct words *t, struct err *e)
 {
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-	if (*end != '\0' || end == text || n == 0 || n > JOBS_MAX)
-		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
-			      "--jobs: '%s' is none; write a number from 1 to %d", text, JOBS_MAX);
-	*ret = (unsigned)n;
+	const struct {
+		const char *name;
+		bool given;
+	} fixed[] = {
+		{ "strike", t->strike != NULL },
+		{ "points", t->points != NULL },
+		{ "in", t->in != NULL },
+		{ "pairs", o->ask.pairs },
+		{ "retry-patch", o->ask.retry_patch },
+		{ "shard", t->shard != NULL },
+		{ "no-reduce", o->ask.no_reduce },
+		{ "no-branch", o->ask.no_branch },
+		{ "rollback", o->run.rollback != NULL },
+		{ "var", o->run.vars->count > 0 },
+		{ "seed", o->run.seed != NULL },
+	};
+	for (size_t i = 0; t->resume != NULL && i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (fixed[i].given)
+			return ERR_AS(e, EXIT_USAGE_ERROR, 0,
+				      "sweep: --resume goes on with what that sweep was asked; "
+				      "leave --%s out",
+				      fixed[i].name);
 	return 0;
 }
-
-struct words {
-	const char *jobs, *budget, *shard;
-};
 
 static int check(struct sweep_options *o, const struct words *t, struct err *e)
 {
 	static const char *const points[] = { "calls", "programs", "steps", "lines", NULL };
 	static const char *const in[] = { "patch", "rollback", "both", NULL };
 	struct err sub = { 0 };
+	uint64_t jobs = 0;
+	o->ask.strike = t->strike != NULL ? t->strike : "kill";
+	o->ask.points = t->points != NULL ? t->points : points[0];
+	o->ask.in = t->in != NULL ? t->in : in[0];
+	if (check_resumed(o, t, e) < 0)
+		return -1;
 	if (one_of("points", o->ask.points, points, e) < 0 || one_of("in", o->ask.in, in, e) < 0)
 		return -1;
-	if (t->jobs != NULL && parse_jobs(t->jobs, &o->jobs, e) < 0)
+	if (t->jobs != NULL &&
+	    options_count(&command_sweep, "jobs", t->jobs, JOBS_MAX, &jobs, e) < 0)
 		return -1;
+	o->jobs = (unsigned)jobs;
 	if (t->shard != NULL && sweep_shard_parse(t->shard, &o->ask.shard, e) < 0)
 		return -1;
 	if (t->budget != NULL &&
@@ -83,21 +109,19 @@ static int execute_any(const struct sweep_options *o, bool json, struct err *e)
 static int sweep_run(int argc, char **argv)
 {
 	struct err e = { 0 };
-	const char *state = NULL, *runs = NULL, *resume = NULL;
+	const char *state = NULL, *runs = NULL;
 	struct words words = { 0 };
-	struct sweep_options o = {
-		.ask = { .strike = "kill", .points = "calls", .in = "patch" },
-	};
+	struct sweep_options o = { 0 };
 	struct pairs vars = { 0 };
 	bool json = false, quiet = false;
 	struct arguments args;
 	const struct option_row rows[] = {
-		{ "strike", OPTION_TEXT, &o.ask.strike, "WHAT",
+		{ "strike", OPTION_TEXT, &words.strike, "WHAT",
 		  "kill (default), crash, power, errno:E, delay:D, or a fault of the scenario" },
-		{ "points", OPTION_TEXT, &o.ask.points, "KIND",
+		{ "points", OPTION_TEXT, &words.points, "KIND",
 		  "calls (default): every call that changes state, and program starts; programs; "
 		  "steps; lines that it prints" },
-		{ "in", OPTION_TEXT, &o.ask.in, "WHERE", "patch (default), rollback, both" },
+		{ "in", OPTION_TEXT, &words.in, "WHERE", "patch (default), rollback, both" },
 		{ "pairs", OPTION_FLAG, &o.ask.pairs, NULL,
 		  "then also strike the rollback that follows a strike in the patch" },
 		{ "retry-patch", OPTION_FLAG, &o.ask.retry_patch, NULL,
@@ -106,7 +130,7 @@ static int sweep_run(int argc, char **argv)
 		{ "budget", OPTION_TEXT, &words.budget, "TIME",
 		  "stop after so long, spread over the workflow; --resume goes on" },
 		{ "shard", OPTION_TEXT, &words.shard, "I/N", "this part of N only" },
-		{ "resume", OPTION_TEXT, &resume, "RUN", "go on with an interrupted sweep" },
+		{ "resume", OPTION_TEXT, &words.resume, "RUN", "go on with an interrupted sweep" },
 		{ "no-reduce", OPTION_FLAG, &o.ask.no_reduce, NULL,
 		  "drill every point, also where others leave the same state" },
 		{ "no-branch", OPTION_FLAG, &o.ask.no_branch, NULL,
@@ -130,16 +154,16 @@ static int sweep_run(int argc, char **argv)
 	o.run.vars = &vars;
 	GUARD(mem) char *dir = NULL;
 	int result = check(&o, &words, &e);
-	if (result == 0 && resume != NULL) {
+	if (result == 0 && words.resume != NULL) {
 		result = options_need(&command_sweep, &args, 0, 0, &e);
 		if (result == 0)
-			result = settings_find_run(o.run.runs_dir, resume, &dir, &e);
+			result = settings_find_run(o.run.runs_dir, words.resume, &dir, &e);
 		o.resume = dir;
 	} else if (result == 0) {
 		result = options_need(&command_sweep, &args, 1, 1, &e);
 	}
 	if (result == 0) {
-		o.run.scenario = resume == NULL ? args.items[0] : NULL;
+		o.run.scenario = words.resume == NULL ? args.items[0] : NULL;
 		result = execute_any(&o, json, &e);
 	}
 	options_free(&args);

@@ -38,6 +38,10 @@ static int add(struct plans *p, const char *name, size_t len, struct err *e)
 	if (p->count == PLAN_ROLLBACKS_MAX)
 		return ERR_AS(e, EXIT_USAGE_ERROR, 0, "--rollback: more than %d plans",
 			      PLAN_ROLLBACKS_MAX);
+	for (size_t i = 0; i < p->count; i++)
+		if (strlen(p->names[i]) == len && strncmp(p->names[i], name, len) == 0)
+			return ERR_AS(e, EXIT_USAGE_ERROR, 0, "--rollback: '%s' is named twice",
+				      p->names[i]);
 	p->names[p->count++] = mem_printf("%.*s", (int)len, name);
 	return 0;
 }
@@ -75,6 +79,8 @@ static int list(struct plans *p, const struct plan *plan, const char *asked, str
 			return unknown(plan, p->names[p->count - 1], e);
 		s += len + (s[len] == ',');
 	}
+	if (p->count == 0)
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0, "--rollback: '%s' names no plan", asked);
 	return 0;
 }
 

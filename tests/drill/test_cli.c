@@ -88,6 +88,7 @@ static const struct {
 	/* image, gc, doctor */
 	{ { "image", "--state", ABSENT }, 0, "no images in", NULL },
 	{ { "image", "list", "--state", ABSENT }, 0, "no images in", NULL },
+	{ { "image", "list", "x" }, 64, NULL, "'x' is one too many" },
 	{ { "image", "burn" }, 64, NULL, "write list, build or remove" },
 	{ { "image", "build" }, 64, NULL, "write the scenario's file" },
 	{ { "image", "remove" }, 64, NULL, "write the keys" },
@@ -104,6 +105,16 @@ static const struct {
 	  "no report format 'jsn'; did you mean json" },
 	{ { "report", "./tests" }, 64, NULL, "'./tests' is no run folder" },
 	{ { "show", "zzz", "--runs", "tests" }, 64, NULL, "no run 'zzz' in 'tests'" },
+	/* sweep: what cannot be done is not passed over */
+	{ { "sweep", "--resume", "x", "y" }, 64, NULL, "takes no arguments, 'y' is one" },
+	{ { "sweep", "--resume", "x", "--strike", "kill" }, 64, NULL, "leave --strike out" },
+	{ { "sweep", "--resume", "x", "--no-reduce" }, 64, NULL, "leave --no-reduce out" },
+	{ { "sweep", "--resume", "x", "--var=a=b" }, 64, NULL, "leave --var out" },
+	{ { "sweep", TOY, "--var=root=/", "--rollback", "nothing,good,nothing" },
+	  64,
+	  NULL,
+	  "'nothing' is named twice" },
+	{ { "sweep", TOY, "--var=root=/", "--rollback", "," }, 64, NULL, "',' names no plan" },
 	/* run: refused before anything is made */
 	{ { "run" }, 64, NULL, "usage: backout run SCENARIO" },
 	{ { "run", "/nonexistent.json" }, 65, NULL, "/nonexistent.json" },
