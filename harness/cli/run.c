@@ -17,7 +17,7 @@ static int execute(const struct run_options *o, bool json, struct err *e)
 	struct live_view *view = live_view_open(&progress);
 	int result = run_execute(&run, o, &progress, &interrupted, e);
 	live_view_close(view);
-	return result < 0 ? result : run_report_finish(run, json, interrupted, e);
+	return run_report_end(run, result, json, interrupted, e);
 }
 
 static int run_run(int argc, char **argv)

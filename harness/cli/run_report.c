@@ -98,11 +98,14 @@ int run_report_publish(const struct run_view *view, const char *format, struct e
 	return result;
 }
 
-int run_report_finish(struct run *run, bool json, int interrupted, struct err *e)
+int run_report_end(struct run *run, int result, bool json, int interrupted, struct err *e)
 {
-	int result = run_report_publish(run_view(run), json ? "json" : "text", e);
+	if (result == 0)
+		result = run_report_publish(run_view(run), json ? "json" : "text", e);
 	if (result == 0)
 		result = run_view(run)->exit;
 	run_free(run);
-	return result >= 0 && interrupted == SIGINT ? EXIT_INTERRUPTED : result;
+	if (result >= 0 && interrupted == SIGINT)
+		return EXIT_INTERRUPTED;
+	return result;
 }

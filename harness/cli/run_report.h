@@ -18,9 +18,9 @@ void run_report_free(struct run_report *r);
 /* Every format as a file of the run's folder; the one named (NULL: none) on stdout, too. */
 int run_report_publish(const struct run_view *view, const char *format, struct err *e);
 
-/* The end of a command that made a run: publishes it, frees it, and returns the exit code; -1 where
- * it cannot be published. `interrupted`: as run_execute() has it. */
-int run_report_finish(struct run *run, bool json, int interrupted, struct err *e);
+/* The end of a command that has run: publishes, frees `run` (may be NULL) and returns the exit
+ * code. -1: `result` was, or the report could not be written. */
+int run_report_end(struct run *run, int result, bool json, int interrupted, struct err *e);
 
 /* The format by name, or exit 64 with the nearest. */
 int run_report_format(const char *name, const struct report_format **ret, struct err *e);

@@ -76,14 +76,12 @@ static int in_folder(const struct request *q, const struct replay *r, const stru
 	run_free(s.run);
 	if (result < 0)
 		return -1;
-	if (interrupted != 0 && q->kept)
+	if (interrupted != 0 && (q->kept || !end.reached))
 		return interrupted == SIGINT ? EXIT_INTERRUPTED : EXIT_INCONCLUSIVE;
-	if (!end.reached && interrupted == 0)
+	if (!end.reached)
 		return ERR_AS(e, EXIT_INCONCLUSIVE, 0,
 			      "the drill did not come to %s: `backout replay` tells how it ends",
 			      places[q->spec.at].words);
-	if (!end.reached)
-		return interrupted == SIGINT ? EXIT_INTERRUPTED : EXIT_INCONCLUSIVE;
 	return WIFEXITED(end.status) ? WEXITSTATUS(end.status) : 128 + WTERMSIG(end.status);
 }
 
@@ -101,6 +99,8 @@ static int shell(const struct request *q, struct err *e)
 	if (q->spec.command == NULL && (isatty(STDIN_FILENO) != 1 || isatty(STDOUT_FILENO) != 1))
 		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
 			      "shell: this is no terminal; give a line with --command 'LINE'");
+	if (q->spec.command == NULL && q->spec.in < 0)
+		return ERR(e, 0, "the terminal cannot be opened a second time");
 	if (recorded_open(&recorded, &common, e) < 0)
 		return -1;
 	int result = in_folder(q, recorded.replay, &common, e);
@@ -128,6 +128,8 @@ static int shell_run(int argc, char **argv)
 	q.state_dir = settings_state(state);
 	q.runs_dir = settings_runs(runs);
 	int result = options_need(&command_shell, &args, 1, 2, &e);
+	/* The drill's own standard input is not ours. */
+	GUARD(fd) int in = dup(STDIN_FILENO);
 	if (result == 0 && q.kept && at != NULL)
 		result = ERR_AS(&e, EXIT_USAGE_ERROR, 0,
 				"shell: --kept shows a drill's end; leave out --at");
@@ -136,12 +138,10 @@ static int shell_run(int argc, char **argv)
 	if (result == 0) {
 		q.run = args.items[0];
 		q.drill = args.count > 1 ? args.items[1] : NULL;
-		/* The drill's own standard input is not ours. */
-		q.spec.in = dup(STDIN_FILENO);
+		q.spec.in = in;
 		q.spec.out = STDOUT_FILENO;
 		q.spec.err = STDERR_FILENO;
 		result = shell(&q, &e);
-		(void)close(q.spec.in);
 	}
 	options_free(&args);
 	return result < 0 ? log_err(&e) : result;

@@ -97,7 +97,7 @@ static int execute(const struct sweep_options *o, bool json, struct err *e)
 	struct run *run = NULL;
 	int interrupted = 0;
 	int result = sweep_view_execute(&run, o, &interrupted, e);
-	return result < 0 ? result : run_report_finish(run, json, interrupted, e);
+	return run_report_end(run, result, json, interrupted, e);
 }
 
 static int execute_any(const struct sweep_options *o, bool json, struct err *e)
