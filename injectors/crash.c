@@ -86,7 +86,7 @@ static void tell_dead(struct crash *c)
 
 int crash_struck(struct crash *c, const char *how, struct err *e)
 {
-	GUARD(mem) char *why = mem_printf("%s (%s)", how, "by the fault");
+	GUARD(mem) char *why = mem_printf("%s (by the fault)", how);
 	c->down = true;
 	c->env.down(c->env.arg, c->node, why);
 	if (c->processes > 0)

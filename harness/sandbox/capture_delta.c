@@ -93,23 +93,19 @@ static int scan_upper(struct delta *d, const struct node *n, struct err *e)
 {
 	struct scan s = { .d = d };
 	const struct tree_visitor v = { .enter = see_upper, .arg = &s };
-	GUARD(mem) char *path = mem_printf("%s/upper", node_work_dir(n));
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC);
-	if (fd < 0)
-		return ERR(e, errno, "open '%s'", path);
-	if (tree_walk(fd, "", &v, e) < 0)
+	int fd = upper_open(n, "upper", e);
+	if (fd < 0 || tree_walk(fd, "", &v, e) < 0)
 		return -1;
 	return s.redirected ? 0 : 1;
 }
 
-static int has_other_mounts(const struct node *n, struct err *e)
+static int mounts_changed(const struct node *n, struct err *e)
 {
 	struct upper_mounts m;
 	if (upper_mounts(n, &m, e) < 0)
 		return -1;
-	int others = m.others.len > 0 || m.count != node_own_mounts();
 	buf_free(&m.others);
-	return others;
+	return m.changed;
 }
 
 /* Folders inside of hidden ones go: then the last one not after a path decides about it. */
@@ -130,9 +126,9 @@ int delta_open(struct delta *d, const struct capture_base *base, const struct no
 	       struct err *e)
 {
 	*d = (struct delta){ .base = base, .owners_moved = base->odd_lists };
-	int others = has_other_mounts(n, e);
-	if (others != 0)
-		return others < 0 ? -1 : 0;
+	int changed = mounts_changed(n, e);
+	if (changed != 0)
+		return changed < 0 ? -1 : 0;
 	if (path_list_read(node_root_fd(n), PATHS_MEMORY, &d->paths, e) < 0)
 		return -1;
 	int ret = scan_upper(d, n, e);

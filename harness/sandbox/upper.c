@@ -26,7 +26,7 @@ const struct upper_memory upper_memory[] = {
 	{ NULL, NULL },
 };
 
-static int open_disk(const struct node *n, const char *below, struct err *e)
+int upper_open(const struct node *n, const char *below, struct err *e)
 {
 	GUARD(mem) char *path = mem_printf("%s/%s", node_work_dir(n), below);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC);
@@ -37,10 +37,10 @@ static int open_disk(const struct node *n, const char *below, struct err *e)
  * written to, though only that one lies in the upper folder. */
 static int each_disk(const struct node *n, upper_fn fn, void *arg, struct err *e)
 {
-	GUARD(fd) int upper = open_disk(n, "upper", e);
+	GUARD(fd) int upper = upper_open(n, "upper", e);
 	if (upper < 0 || fn(arg, "upper", upper, e) < 0)
 		return -1;
-	GUARD(fd) int index = open_disk(n, "work/index", e);
+	GUARD(fd) int index = upper_open(n, "work/index", e);
 	return index < 0 ? -1 : fn(arg, UPPER_INDEX, index, e);
 }
 
@@ -81,6 +81,7 @@ int upper_mounts(const struct node *n, struct upper_mounts *ret, struct err *e)
 			buf_putc(&ret->others, '\n');
 		}
 	}
+	ret->changed = ret->others.len > 0 || ret->count != node_own_mounts();
 	return 0;
 }
 
@@ -114,7 +115,7 @@ static int refuse_mounts(const struct node *n, struct err *e)
 		ret = ERR(e, ENOTSUP,
 			  "the workflow has mounted something at '%.*s', which no copy carries",
 			  (int)strcspn(buf_str(&m.others), "\n"), buf_str(&m.others));
-	else if (m.count != node_own_mounts())
+	else if (m.changed)
 		ret = ERR(e, ENOTSUP,
 			  "the workflow has unmounted something, which no copy carries");
 	buf_free(&m.others);

@@ -267,7 +267,7 @@ static int add_mounts(struct digest *d, const struct node *n, struct err *e)
 		return -1;
 	hash_add(d->sum, &m.count, sizeof(m.count));
 	hash_add(d->sum, buf_str(&m.others), m.others.len);
-	d->size.mounts_changed = m.others.len > 0 || m.count != node_own_mounts();
+	d->size.mounts_changed = m.changed;
 	buf_free(&m.others);
 	return 0;
 }

@@ -16,9 +16,13 @@ enum { UPPER_INDEX_TEMPORARY = '#' /* so begin the names of what the kernel work
 typedef int (*upper_fn)(void *arg, const char *name, int fd, struct err *e);
 int upper_each(const struct node *n, upper_fn fn, void *arg, struct err *e);
 
+/* A folder below the work folder of a node that is on no disk: a descriptor, the caller's. */
+int upper_open(const struct node *n, const char *below, struct err *e);
+
 struct upper_mounts {
 	size_t count;
 	struct buf others; /* mount points that are not every node's, a line each; buf_free() */
+	bool changed;      /* there are others, or one of every node's is gone */
 };
 int upper_mounts(const struct node *n, struct upper_mounts *ret, struct err *e);
 
