@@ -2,7 +2,6 @@
 #include "reports/compare.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
@@ -74,11 +73,11 @@ static void fill_line(struct table *t, struct line *l, const struct sweep_plan_r
 	(void)report_time(r->recovery.max, l->cell[t->behind + 3], CELL_MAX);
 }
 
-static size_t width_of(const struct table *t, size_t column)
+static int width_of(const struct table *t, size_t column)
 {
-	size_t width = 0;
+	int width = 0;
 	for (size_t i = 0; i < t->line_count; i++) {
-		size_t w = strlen(t->lines[i].cell[column]);
+		int w = report_width(t->lines[i].cell[column]);
 		width = w > width ? w : width;
 	}
 	return width;
@@ -89,7 +88,7 @@ static void put_table(struct buf *b, const struct table *t)
 	for (size_t i = 0; i < t->line_count; i++) {
 		for (size_t c = 0; c < t->columns; c++) {
 			const char *cell = t->lines[i].cell[c];
-			int pad = (int)(width_of(t, c) - strlen(cell));
+			int pad = width_of(t, c) - report_width(cell);
 			if (c > 0)
 				buf_printf(b, "  %*s", pad, "");
 			report_safe(b, cell);

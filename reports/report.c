@@ -281,6 +281,14 @@ int report_put(FILE *out, const struct buf *b, struct err *e)
 	return 0;
 }
 
+int report_width(const char *text)
+{
+	int n = 0;
+	for (; *text != '\0'; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
 void report_safe(struct buf *out, const char *text)
 {
 	for (; *text != '\0'; text++) {

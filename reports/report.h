@@ -95,6 +95,8 @@ const char *report_hint(enum outcome o);
 const char *report_time(int64_t ns, char *buf, size_t size);
 /* "15.4", "0.142": three digits are enough for a reader, and a slow sweep is no 0.0. */
 const char *report_rate(double per_s, char *buf, size_t size);
+/* Characters, not bytes: names may be UTF-8. */
+int report_width(const char *text);
 /* All of `b` to `out`. */
 int report_put(FILE *out, const struct buf *b, struct err *e);
 /* Text that came from a drill, fit for a terminal: control characters become '?'. */

@@ -84,20 +84,11 @@ static void fill_row(struct row *r, const struct report_item *it)
 	note(r->cell[COL_NOTE], CELL_MAX, it);
 }
 
-/* Characters, not bytes: names may be UTF-8. */
-static int width_of(const char *text)
-{
-	int n = 0;
-	for (; *text != '\0'; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
-}
-
 static void put_row(struct buf *b, const struct row *r, const int *width, bool colour)
 {
 	size_t start = b->len;
 	for (int c = 0; c < COL_COUNT; c++) {
-		int pad = width[c] - width_of(r->cell[c]);
+		int pad = width[c] - report_width(r->cell[c]);
 		bool painted = c == COL_OUTCOME && r->verdict != NULL;
 		if (c > 0)
 			buf_puts(b, "  ");
@@ -126,7 +117,7 @@ static void put_table(struct buf *b, const struct report_input *in, bool colour)
 			fill_row(&rows[count++], &in->items[i]);
 	for (size_t i = 0; i < count; i++) {
 		for (int c = 0; c < COL_COUNT; c++) {
-			int w = width_of(rows[i].cell[c]);
+			int w = report_width(rows[i].cell[c]);
 			width[c] = w > width[c] ? w : width[c];
 		}
 	}

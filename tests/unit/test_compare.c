@@ -59,6 +59,23 @@ START_TEST(text_as_golden)
 }
 END_TEST
 
+/* Columns stand below each other by characters, not by bytes. */
+START_TEST(names_are_utf8)
+{
+	const struct sweep_plan_row rows[] = { { .rollback = "zurück", .complete = true },
+					       { .rollback = "before", .complete = true } };
+	struct err e = { 0 };
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	MUST(compare_text(out, rows, 2, false, &e));
+	(void)fclose(out);
+	ck_assert_msg(strstr(text, "\nzurück        0/0  ") != NULL, "%s", text);
+	ck_assert_msg(strstr(text, "\nbefore        0/0  ") != NULL, "%s", text);
+	free(text);
+}
+END_TEST
+
 START_TEST(json_says_each_plan)
 {
 	struct err e = { 0 };
@@ -133,6 +150,7 @@ Suite *suite_compare(void)
 	Suite *s = suite_create("compare");
 	TCase *t = tcase_create("compare");
 	tcase_add_loop_test(t, text_as_golden, 0, 2);
+	tcase_add_test(t, names_are_utf8);
 	tcase_add_test(t, json_says_each_plan);
 	tcase_add_loop_test(t, which_is_best, 0, sizeof(bests) / sizeof(bests[0]));
 	tcase_add_test(t, full_disk_is_an_error);
