@@ -80,8 +80,8 @@ struct node_cut {
 	int64_t took;   /* ns, of the last copy */
 };
 int node_power_cut(struct node *n, struct node_cut *ret, struct err *e);
-/* The disk of a node that runs, whole and written back, as a file `to` that does not exist yet. Its
- * processes stand meanwhile, and go on. */
+/* The disk of a node that runs, whole and written back, as a file `to` that does not exist yet, and
+ * does not after a failure. Its processes stand meanwhile, and go on. */
 int node_disk_copy(const struct node *n, const char *to, struct err *e);
 /* Its init is asked and answers (two seconds at most); may tell ends of programs. */
 int node_answers(struct node *n, struct err *e);

@@ -125,9 +125,11 @@ int node_disk_copy(const struct node *n, const char *to, struct err *e)
 	if (result == 0)
 		result = copy_still(n, disk, to, &cut, e);
 	let_go_on(n);
-	if (result == 0 && !cut.steady)
+	if (result == 0 && !cut.steady) {
+		(void)unlink(to);
 		return ERR(e, EBUSY, "the disk of node '%s' is written to all the time",
 			   n->spec.name);
+	}
 	return result;
 }
 
