@@ -26,8 +26,10 @@ int crash_begin(struct crash *c, const struct inject_env *env, const char *name,
 int crash_aim(struct crash *c, const struct strike_target *t, struct err *e);
 /* Behind it. On failure the node boots again. */
 int crash_struck(struct crash *c, const char *how, struct err *e);
+/* In undo(); a node that is not down by us stays as it is. */
 int crash_boot(struct crash *c, struct err *e);
+/* Asks the node's init and the kernel anew. */
 int crash_verify(struct crash *c, char detail[INJECT_DETAIL_MAX], struct err *e);
-void crash_end(struct crash *c);
+void crash_end(struct crash *c); /* in destroy(): the node stays as it is */
 
 #endif

@@ -15,7 +15,7 @@
 
 enum {
 	MEMBERS_MAX = 256,    /* known at once: each costs a descriptor; the longest unused goes */
-	STATUS_MAX = 4096,    /* bytes of /proc/PID/status up to NSsid */
+	STATUS_MAX = 16384,   /* bytes of /proc/PID/status; before NSsid stand all its groups */
 	CHILDREN_MAX = 16384, /* bytes of /proc/PID/task/TID/children */
 	NAME_MAX_IN_CHAIN = 128, /* bytes of one program's name */
 };

@@ -10,7 +10,8 @@
 
 enum { DETAIL_MAX = 1024 };
 
-/* The calls of one step's programs: served as long as any of them lives, told in its step. */
+/* The calls of one step's programs: told in its step, and served until the watch ends, for some may
+ * outlive the step. */
 struct served {
 	struct served *next;
 	struct call_watch *calls;
