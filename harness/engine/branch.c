@@ -68,7 +68,7 @@ static int undo_kill(struct drill *d, struct err *e)
 static int undo_crash(struct drill *d, struct err *e)
 {
 	const struct branch_spec *b = d->spec->branch;
-	const struct step_plan *step = drill_step(d->plan, b->in_rollback, b->step);
+	const struct step_plan *step = plan_step(d->plan, b->in_rollback, b->step);
 	struct node *n = drill_node(d, step->node)->node;
 	if (node_kill(n, e) < 0)
 		return -1;
@@ -89,7 +89,7 @@ static int undo(struct drill *d, struct err *e)
 static void journal_step_end(struct drill *d, const char *why)
 {
 	const struct branch_spec *b = d->spec->branch;
-	const struct step_plan *step = drill_step(d->plan, b->in_rollback, b->step);
+	const struct step_plan *step = plan_step(d->plan, b->in_rollback, b->step);
 	journal_put(
 		d->journal, EVENT_STEP_END, F_STR("section", b->in_rollback ? "rollback" : "patch"),
 		F_STR("step", step->name), F_INT("index", b->step), F_STR("node", step->node),
@@ -261,7 +261,7 @@ int branch_play(struct drill *d, struct err *e)
 	journal_branched(d);
 	if (link_states(d, buf_str(&prefix), d->spec->dir, e) < 0 || drill_nodes_up(d, e) < 0)
 		return -1;
-	const struct step_plan *step = drill_step(d->plan, b->in_rollback, b->step);
+	const struct step_plan *step = plan_step(d->plan, b->in_rollback, b->step);
 	GUARD(mem) char *why = mem_printf("step '%s' was killed by SIGKILL", step->name);
 	drill_services_list(d);
 	journal_strike(d, why);

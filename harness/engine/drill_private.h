@@ -82,7 +82,6 @@ void drill_node_crashed(struct drill *d, const struct node *n, const char *why);
 int drill_node_boot(struct drill *d, struct node *n, struct err *e);
 
 /* drill_steps.c */
-const struct step_plan *drill_step(const struct plan *p, bool in_rollback, size_t index);
 /* A command of the plan, started in a node: a line for sh -ec, or its argv. */
 struct drill_command {
 	const char *run; /* NULL: exec */

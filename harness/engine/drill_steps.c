@@ -29,11 +29,6 @@ static void ended(void *arg, int status)
 	r->done = true;
 }
 
-const struct step_plan *drill_step(const struct plan *p, bool in_rollback, size_t index)
-{
-	return in_rollback ? &p->rollbacks[p->rollback].steps[index] : &p->patch[index];
-}
-
 static const char *section_of(const struct drill *d, bool in_rollback)
 {
 	return in_rollback ? "rollback" : d->retrying ? "patch again" : "patch";
@@ -41,7 +36,7 @@ static const char *section_of(const struct drill *d, bool in_rollback)
 
 static char *log_path(const struct drill *d, bool in_rollback, size_t index)
 {
-	const struct step_plan *step = drill_step(d->plan, in_rollback, index);
+	const struct step_plan *step = plan_step(d->plan, in_rollback, index);
 	char slug[STEP_SLUG];
 	size_t n = 0;
 	for (const char *s = step->name; *s != '\0' && n < sizeof(slug) - 1; s++)
@@ -157,7 +152,7 @@ static void on_line(void *arg, const char *text)
 static int run_step(struct drill *d, bool in_rollback, size_t index, struct step_end *end,
 		    char *why, struct err *e)
 {
-	const struct step_plan *step = drill_step(d->plan, in_rollback, index);
+	const struct step_plan *step = plan_step(d->plan, in_rollback, index);
 	GUARD(mem) char *log = log_path(d, in_rollback, index);
 	GUARD(fd) int out_fd = -1;
 	if (output_open(d->outputs, log, &end->out, &out_fd, e) < 0)
@@ -215,7 +210,7 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 static void journal_end(struct drill *d, bool in_rollback, size_t index, const struct step_end *end,
 			const char *why, int64_t began)
 {
-	const struct step_plan *step = drill_step(d->plan, in_rollback, index);
+	const struct step_plan *step = plan_step(d->plan, in_rollback, index);
 	int status = end->run.status;
 	bool exited = end->started && end->run.done && WIFEXITED(status);
 	journal_put(d->journal, EVENT_STEP_END, F_STR("section", section_of(d, in_rollback)),

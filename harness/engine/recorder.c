@@ -192,7 +192,7 @@ static const char *outside_why(const struct recorder *r)
 static int write_point(struct recorder *r, const struct offer *o, size_t live, struct err *e)
 {
 	GUARD_BUF struct buf line = { 0 };
-	const struct step_plan *step = drill_step(r->drill->plan, r->in_rollback, r->step);
+	const struct step_plan *step = plan_step(r->drill->plan, r->in_rollback, r->step);
 	buf_printf(&line, "{\"n\":%u,\"section\":\"%s\",\"index\":%zu,\"step\":", o->n,
 		   r->in_rollback ? "rollback" : "patch", r->step);
 	buf_json(&line, step->name);
@@ -254,7 +254,7 @@ static bool on_point(void *arg, const struct point_event *ev)
 	struct recorder *r = arg;
 	if (err_is_set(&r->trouble))
 		return false;
-	const char *name = drill_step(r->drill->plan, r->in_rollback, r->step)->node;
+	const char *name = plan_step(r->drill->plan, r->in_rollback, r->step)->node;
 	if (record(r, ev->key, ev->detail, &r->trouble) < 0)
 		stop(r);
 	outside_pass(&r->outside[drill_node(r->drill, name) - r->drill->nodes], ev->key);
@@ -307,7 +307,7 @@ int recorder_enter(struct recorder *r, bool in_rollback, size_t index, struct er
 	if (!recorder_records(r, in_rollback))
 		return 0;
 	struct drill *d = r->drill;
-	const struct step_plan *step = drill_step(d->plan, in_rollback, index);
+	const struct step_plan *step = plan_step(d->plan, in_rollback, index);
 	struct drill_node *at = drill_node(d, step->node);
 	struct point_watch **w = &r->watches[at - d->nodes];
 	r->in_rollback = in_rollback;

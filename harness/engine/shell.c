@@ -35,14 +35,9 @@ static void ended(void *arg, int status)
 	sh->done = true;
 }
 
-static const char *struck_node(const struct plan *p, const struct fault_plan *f)
-{
-	return drill_step(p, f->in_rollback, f->step < 0 ? 0 : (size_t)f->step)->node;
-}
-
 static const char *default_node(const struct drill *d)
 {
-	return d->step != NULL ? d->step->node : struck_node(d->plan, d->spec->fault);
+	return d->step != NULL ? d->step->node : plan_fault_step(d->plan, d->spec->fault)->node;
 }
 
 static int run_line(struct shell *sh, struct node *n, struct err *e)
@@ -220,6 +215,6 @@ int shell_in_kept(const struct replay *r, struct session *s, const struct shell_
 	*ret = (struct shell_end){ 0 };
 	if (replay_prepare(r, s, &fault, e) < 0 || check_node(spec, s->plan, e) < 0)
 		return -1;
-	const char *name = spec->node != NULL ? spec->node : struck_node(s->plan, fault);
+	const char *name = spec->node != NULL ? spec->node : plan_fault_step(s->plan, fault)->node;
 	return open_kept(&sh, r, s, plan_node(s->plan, name), e);
 }

@@ -29,12 +29,6 @@ struct strike {
 	char *evidence; /* of a fault that was felt within its strike: told behind it */
 };
 
-static const struct step_plan *step_of(const struct strike *s)
-{
-	int i = s->fault->step < 0 ? 0 : s->fault->step;
-	return drill_step(s->drill->plan, s->fault->in_rollback, (size_t)i);
-}
-
 static void undo(struct strike *s)
 {
 	struct journal_file *j = s->drill->journal;
@@ -159,7 +153,7 @@ static void fire(void *arg, const struct strike_site *site)
 static int create_parts(struct strike *s, struct err *e)
 {
 	struct drill *d = s->drill;
-	struct drill_node *at = drill_node(d, step_of(s)->node);
+	struct drill_node *at = drill_node(d, plan_fault_step(d->plan, s->fault)->node);
 	struct inject_env env = {
 		.loop = d->loop,
 		.net = d->net,

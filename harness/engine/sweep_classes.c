@@ -10,9 +10,7 @@
 
 static const struct step_plan *step_of(const struct sweeping *w, const struct point *p)
 {
-	const struct plan *plan = w->s.plan;
-	return p->in_rollback ? &plan->rollbacks[plan->rollback].steps[p->step_index]
-			      : &plan->patch[p->step_index];
+	return plan_step(w->s.plan, p->in_rollback, p->step_index);
 }
 
 /* A step that may fail is followed by the next one, and what that is depends on the step. */

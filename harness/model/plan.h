@@ -245,6 +245,10 @@ int plan_add_fault_as(struct plan_doc *d, const char *slug, const char *origin, 
 		      const struct catalog *catalog, const struct fault_plan **ret, struct err *e);
 
 const struct node_plan *plan_node(const struct plan *p, const char *name); /* NULL: none */
+/* The patch's, or the chosen rollback's. */
+const struct step_plan *plan_step(const struct plan *p, bool in_rollback, size_t index);
+/* Where the fault strikes; of one that may strike any step the first. */
+const struct step_plan *plan_fault_step(const struct plan *p, const struct fault_plan *f);
 /* The effective scenario as JSON text: includes merged, every variable given as a literal, the
  * chosen rollback named, source files by absolute path. plan_load() of it with `archived` gives
  * the same plan (but for digest, file, dir). What a run folder's scenario.json holds. */

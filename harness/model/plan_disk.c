@@ -66,9 +66,7 @@ int plan_fault_disk(struct compile *c, const struct json *v, const struct fault_
 		    struct err *e)
 {
 	const struct plan *p = c->plan;
-	size_t i = f->step < 0 ? 0 : (size_t)f->step;
-	const struct step_plan *step =
-		f->in_rollback ? &p->rollbacks[p->rollback].steps[i] : &p->patch[i];
+	const struct step_plan *step = plan_fault_step(p, f);
 	if (!f->injector->on_disk || names_a_node(f) || plan_node(p, step->node)->disk.given)
 		return 0;
 	return json_err(e, c->ctx.doc, json_get(v, "inject"),

@@ -170,7 +170,6 @@ static void fault_object(struct buf *out, const struct plan *p, const struct fau
 		PLAN_UNTIL(X)
 #undef X
 	};
-	const struct step_plan *list = f->in_rollback ? p->rollbacks[p->rollback].steps : p->patch;
 	bool first = true;
 	buf_putc(out, '{');
 	text(out, "name", f->name, &first);
@@ -178,7 +177,7 @@ static void fault_object(struct buf *out, const struct plan *p, const struct fau
 	kind_object(out, "inject", f->injector, f->inject);
 	kind_object(out, "at", f->trigger, f->at);
 	text(out, "section", f->in_rollback ? "rollback" : "patch", &first);
-	text(out, "step", f->step >= 0 ? list[f->step].name : NULL, &first);
+	text(out, "step", f->step >= 0 ? plan_fault_step(p, f)->name : NULL, &first);
 	text(out, "until", until[f->until], &first);
 	if (f->until == UNTIL_DURATION)
 		number(out, "until_ns", f->until_ns, &first);

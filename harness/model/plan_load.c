@@ -316,3 +316,13 @@ const struct node_plan *plan_node(const struct plan *p, const char *name)
 			return &p->nodes[i];
 	return NULL;
 }
+
+const struct step_plan *plan_step(const struct plan *p, bool in_rollback, size_t index)
+{
+	return in_rollback ? &p->rollbacks[p->rollback].steps[index] : &p->patch[index];
+}
+
+const struct step_plan *plan_fault_step(const struct plan *p, const struct fault_plan *f)
+{
+	return plan_step(p, f->in_rollback, f->step < 0 ? 0 : (size_t)f->step);
+}
