@@ -112,10 +112,9 @@ size_t report_shrunk(const struct report_input *in, const struct report_item *it
 		    strncmp(o->fault->name, it->fault->name, len) != 0 ||
 		    strncmp(o->fault->name + len, word, strlen(word)) != 0)
 			continue;
-		const bool fails =
-			!o->verdict->pass && outcome_exit(o->verdict->outcome) != EXIT_INCONCLUSIVE;
 		tries++;
-		if (fails && (*ret == NULL || o->fault->joined < (*ret)->fault->joined))
+		if (verdict_failed(o->verdict) &&
+		    (*ret == NULL || o->fault->joined < (*ret)->fault->joined))
 			*ret = o;
 	}
 	return tries;

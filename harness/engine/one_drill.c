@@ -73,11 +73,6 @@ int one_drill(struct session *s, struct drill_id id, struct err *e)
 	return index;
 }
 
-int one_drill_settle(struct session *s, int index, struct err *e)
-{
-	return run_settle_kept(s->run, index, true, e);
-}
-
 bool one_drill_needs_knockout(const struct session *s, int index)
 {
 	const struct run_item *item = &run_view(s->run)->items[index];
@@ -85,7 +80,8 @@ bool one_drill_needs_knockout(const struct session *s, int index)
 	return !item->fault->in_rollback && verdict_needs_knockout(&item->verdict);
 }
 
-int one_knockout(struct session *s, int index, struct err *e)
+/* The knock-out of a drill that has been judged, which is then judged once more. */
+static int knock_out(struct session *s, int index, struct err *e)
 {
 	const struct fault_plan *fault = run_view(s->run)->items[index].fault;
 	s->total++;
@@ -94,4 +90,15 @@ int one_knockout(struct session *s, int index, struct err *e)
 	if (s->progress->end != NULL)
 		s->progress->end(s->progress->arg, &run_view(s->run)->items[index]);
 	return 0;
+}
+
+int one_drill_proved(struct session *s, const struct fault_plan *fault, struct err *e)
+{
+	int drill = one_drill(s, (struct drill_id){ ROLE_DRILL, fault, 0 }, e);
+	if (drill < 0)
+		return -1;
+	if (*s->interrupted == 0 && one_drill_needs_knockout(s, drill) &&
+	    knock_out(s, drill, e) < 0)
+		return -1;
+	return run_settle_kept(s->run, drill, true, e) < 0 ? -1 : drill;
 }

@@ -37,9 +37,8 @@ int one_drill_run(struct session *s, struct one_drill *d, struct err *e);
 int one_drill(struct session *s, struct drill_id id, struct err *e);
 /* Does its verdict still need a counter-proof that a knock-out can give? */
 bool one_drill_needs_knockout(const struct session *s, int index);
-/* The knock-out of a drill that has been judged, which is then judged once more. */
-int one_knockout(struct session *s, int index, struct err *e);
-/* Its verdict is final: of a drill that has passed nothing is kept. */
-int one_drill_settle(struct session *s, int index, struct err *e);
+/* The drill of this fault with its knock-out, where its verdict asks for one: that is final then,
+ * and of a drill that has passed nothing is kept. Index of the drill's item, or -1. */
+int one_drill_proved(struct session *s, const struct fault_plan *fault, struct err *e);
 
 #endif

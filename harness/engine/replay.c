@@ -60,7 +60,7 @@ static int choose(const struct run *run, struct err *e)
 		only = (int)i;
 		if (!verdict->pass)
 			not_passed = (int)i;
-		if (!verdict->pass && outcome_exit(verdict->outcome) != EXIT_INCONCLUSIVE)
+		if (verdict_failed(verdict))
 			failed = (int)i;
 	}
 	if (failed >= 0 || not_passed >= 0)
@@ -186,13 +186,6 @@ int replay_once(const struct replay *r, struct session *s, struct err *e)
 	const struct fault_plan *fault = NULL;
 	if (replay_begin(r, s, &fault, e) < 0)
 		return -1;
-	int drill = one_drill(s, (struct drill_id){ ROLE_DRILL, fault, 0 }, e);
-	if (drill < 0)
-		return -1;
-	if (*s->interrupted == 0 && one_drill_needs_knockout(s, drill) &&
-	    one_knockout(s, drill, e) < 0)
-		return -1;
-	if (one_drill_settle(s, drill, e) < 0)
-		return -1;
-	return run_conclude(s->run, e) < 0 ? -1 : drill;
+	int drill = one_drill_proved(s, fault, e);
+	return drill < 0 || run_conclude(s->run, e) < 0 ? -1 : drill;
 }

@@ -15,30 +15,6 @@ static bool selected(const struct run_options *o, const struct fault_plan *f)
 	return o->fault == NULL || strcmp(o->fault, f->name) == 0 || strcmp(o->fault, f->slug) == 0;
 }
 
-/* Index of the drill's item, or -1. */
-static int drill_and_knockout(struct session *s, const struct fault_plan *f, struct err *e)
-{
-	int drill = one_drill(s, (struct drill_id){ ROLE_DRILL, f, 0 }, e);
-	if (drill < 0)
-		return -1;
-	if (*s->interrupted == 0 && one_drill_needs_knockout(s, drill) &&
-	    one_knockout(s, drill, e) < 0)
-		return -1;
-	return one_drill_settle(s, drill, e) < 0 ? -1 : drill;
-}
-
-/* A workflow that fails by itself, or an oracle that is blind, makes every drill worthless. */
-static bool worth_drilling(const struct session *s)
-{
-	const struct run_view *v = run_view(s->run);
-	for (size_t i = 0; i < v->count; i++) {
-		enum outcome o = v->items[i].verdict.outcome;
-		if (o == OUTCOME_HARNESS_ERROR || o == OUTCOME_ABORTED || o == OUTCOME_BROKEN)
-			return false;
-	}
-	return !v->controls.vacuous;
-}
-
 static int all_drills(struct session *s, const struct run_options *o, struct err *e)
 {
 	const struct plan *p = s->plan;
@@ -48,13 +24,13 @@ static int all_drills(struct session *s, const struct run_options *o, struct err
 			return -1;
 	if (run_conclude(s->run, e) < 0)
 		return -1;
-	if (!worth_drilling(s))
+	if (!run_worth_drilling(s->run))
 		return 0;
 	for (size_t i = 0; i < p->fault_count; i++) {
 		if (*s->interrupted != 0 || !selected(o, &p->faults[i]))
 			continue;
-		int drill = drill_and_knockout(s, &p->faults[i], e);
-		if (drill < 0 || (o->shrink && run_shrink(s, drill, drill_and_knockout, e) < 0))
+		int drill = one_drill_proved(s, &p->faults[i], e);
+		if (drill < 0 || (o->shrink && run_shrink(s, drill, e) < 0))
 			return -1;
 	}
 	return run_conclude(s->run, e);

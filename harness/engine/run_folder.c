@@ -178,6 +178,19 @@ const struct record *run_record(const struct run *r, int index)
 	return record_at(r, index);
 }
 
+bool run_worth_drilling(const struct run *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		enum outcome o = r->items[i].verdict.outcome;
+		/* A sweep that goes on has drills, and knock-outs, which have no verdict. */
+		if (r->items[i].role != ROLE_CONTROL)
+			continue;
+		if (o == OUTCOME_HARNESS_ERROR || o == OUTCOME_ABORTED || o == OUTCOME_BROKEN)
+			return false;
+	}
+	return !r->view.controls.vacuous;
+}
+
 bool run_has_control(const struct run *r, char letter)
 {
 	GUARD(mem) char *label = run_label(ROLE_CONTROL, NULL, letter);

@@ -76,6 +76,8 @@ int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault,
 int run_settle_kept(struct run *r, int index, bool wanted, struct err *e);
 /* What the folder of an item holds; NULL once it is forgotten. */
 const struct record *run_record(const struct run *r, int index);
+/* A workflow that fails by itself, or an oracle that is blind, makes every drill worthless. */
+bool run_worth_drilling(const struct run *r);
 bool run_has_control(const struct run *r, char letter);
 bool run_has_knockout(const struct run *r, int drill);
 struct plan_doc *run_doc(struct run *r);

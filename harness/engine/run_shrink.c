@@ -6,6 +6,7 @@
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
 #include "harness/engine/catalog.h"
+#include "harness/engine/one_drill.h"
 #include "harness/model/shrink.h"
 
 enum { TRIES_MAX = 64 /* drills for one fault */ };
@@ -14,15 +15,9 @@ struct shrinking {
 	struct session *s;
 	const struct fault_plan *whole;
 	const struct json *text; /* of the whole */
-	run_drill_fn drill;
 	size_t tries;
 	struct err *e;
 };
-
-static bool failed(const struct run_item *it)
-{
-	return !it->verdict.pass && outcome_exit(it->verdict.outcome) != EXIT_INCONCLUSIVE;
-}
 
 static const struct json *strike_at(const struct json *all, size_t n)
 {
@@ -69,18 +64,18 @@ static int fails(void *arg, const size_t *subset, size_t n)
 	if (plan_add_fault(run_doc(w->s->run), name, buf_str(&text), catalog_get(), &f, w->e) < 0)
 		return -1;
 	w->s->total++;
-	int item = w->drill(w->s, f, w->e);
-	return item < 0 ? -1 : failed(&run_view(w->s->run)->items[item]);
+	int item = one_drill_proved(w->s, f, w->e);
+	return item < 0 ? -1 : verdict_failed(&run_view(w->s->run)->items[item].verdict);
 }
 
-int run_shrink(struct session *s, int item, run_drill_fn drill, struct err *e)
+int run_shrink(struct session *s, int item, struct err *e)
 {
 	const struct run_item *it = &run_view(s->run)->items[item];
-	struct shrinking w = { .s = s, .whole = it->fault, .drill = drill, .e = e };
+	struct shrinking w = { .s = s, .whole = it->fault, .e = e };
 	size_t set[PLAN_JOINED_MAX], n = it->fault->joined + 1;
 	struct shrink_result r;
 	struct json_doc *doc;
-	if (n == 1 || !failed(it))
+	if (n == 1 || !verdict_failed(&it->verdict))
 		return 0;
 	if (json_parse(&doc, w.whole->name, w.whole->text, strlen(w.whole->text), e) < 0)
 		return -1;

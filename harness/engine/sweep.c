@@ -98,20 +98,6 @@ static int record(struct sweeping *w, char letter, struct err *e)
 	return item < 0 ? -1 : 0;
 }
 
-static bool worth_drilling(const struct sweeping *w)
-{
-	const struct run_view *v = run_view(w->s.run);
-	for (size_t i = 0; i < v->count; i++) {
-		enum outcome o = v->items[i].verdict.outcome;
-		/* A sweep that goes on has drills, and knock-outs, which have no verdict. */
-		if (v->items[i].role != ROLE_CONTROL)
-			continue;
-		if (o == OUTCOME_HARNESS_ERROR || o == OUTCOME_ABORTED || o == OUTCOME_BROKEN)
-			return false;
-	}
-	return !v->controls.vacuous && *w->s.interrupted == 0;
-}
-
 /* Classes still to be drilled in this way, in the order of `w->order`. */
 static size_t pending(const struct sweeping *w, enum sweep_how how, size_t *ret, size_t max)
 {
@@ -324,7 +310,7 @@ static int make_drills(struct sweeping *w, struct err *e)
 			return -1;
 	if (run_conclude(w->s.run, e) < 0)
 		return -1;
-	if (worth_drilling(w) && sweep_all(w, e) < 0)
+	if (*w->s.interrupted == 0 && run_worth_drilling(w->s.run) && sweep_all(w, e) < 0)
 		return -1;
 	return run_conclude(w->s.run, e);
 }

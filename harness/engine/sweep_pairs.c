@@ -20,10 +20,10 @@ static const struct verdict *verdict_of(const struct sweeping *w, int item)
 	return item >= 0 ? &run_view(w->s.run)->items[item].verdict : NULL;
 }
 
-/* What is no judgement of the rollback, such as a point not come to, is no failure. */
-static bool failed(const struct verdict *v)
+static bool failed(const struct sweeping *w, int item)
 {
-	return v != NULL && !v->pass && outcome_exit(v->outcome) != EXIT_INCONCLUSIVE;
+	const struct verdict *v = verdict_of(w, item);
+	return v != NULL && verdict_failed(v);
 }
 
 /* The rollbacks behind those singles that pass. */
@@ -130,7 +130,7 @@ static int second_fails(struct try *t)
 			return -1;
 		item = w->classes[t->cls].second;
 	}
-	return item < 0 ? -1 : failed(verdict_of(w, item));
+	return item < 0 ? -1 : failed(w, item);
 }
 
 static int fails(void *arg, const size_t *subset, size_t n)
@@ -146,7 +146,7 @@ int sweep_pairs_shrink(struct sweeping *w, size_t cls,
 	struct try t = { w, cls, drill, e };
 	struct shrink_result r;
 	if (w->list.items[w->classes[cls].first].after == POINT_ALONE ||
-	    !failed(verdict_of(w, w->classes[cls].item)))
+	    !failed(w, w->classes[cls].item))
 		return 0;
 	shrink(set, &n, SHRINK_TRIES, fails, &t, &r);
 	if (r.broken)

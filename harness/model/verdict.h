@@ -108,6 +108,8 @@ int verdict_controls(struct arena *arena, const struct plan *plan, const struct 
 /* Does this drill's verdict so far (judged without a knock-out) ask for one? That is row 14; a
  * fault inside a rollback is proved by the control and asks for none. */
 bool verdict_needs_knockout(const struct verdict *v);
+/* Not passed, and not for want of a judgement, such as of a point not come to. */
+bool verdict_failed(const struct verdict *v);
 /* Of two exit codes the one that a command which saw both ends with: 70 > 3 > 1 > 2 > 0. */
 int verdict_worse_exit(int a, int b);
 /* Exit code of a run from its parts: 70 > 3 > 1 > 2 > 0; no drill that passes as `restored`: 2.

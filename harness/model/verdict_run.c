@@ -30,6 +30,11 @@ static int exit_of(const struct verdict *v)
 	return code == EXIT_OK ? EXIT_FAILED : code;
 }
 
+bool verdict_failed(const struct verdict *v)
+{
+	return !v->pass && outcome_exit(v->outcome) != EXIT_INCONCLUSIVE;
+}
+
 int verdict_run_exit(const struct verdict *controls, size_t control_count,
 		     const struct verdict *drills, size_t drill_count, bool vacuous)
 {
