@@ -86,13 +86,15 @@ struct record_spec sweep_record(const struct sweeping *w)
 	};
 }
 
-static int record(struct sweeping *w, char letter, struct err *e)
+/* `record`: NULL for the run whose rollback runs twice. */
+static int clean_run(struct sweeping *w, char letter, const struct record_spec *record,
+		     struct err *e)
 {
 	struct one_drill d;
-	const struct record_spec spec = sweep_record(w);
 	if (one_drill_make(&d, &w->s, (struct drill_id){ ROLE_CONTROL, NULL, letter }, e) < 0)
 		return -1;
-	d.spec.record = &spec;
+	d.spec.record = record;
+	d.spec.rollback_twice = letter == CONTROL_TWICE;
 	int item = one_drill_run(&w->s, &d, e);
 	one_drill_free(&d);
 	return item < 0 ? -1 : 0;
@@ -125,13 +127,10 @@ static int drill_branches(struct sweeping *w, struct err *e)
 	return 0;
 }
 
+/* Until fewer than so many run; 1: until all have ended and are taken in. */
 static int wait_jobs(struct sweeping *w, size_t below, struct err *e)
 {
-	while (w->active >= below || w->work != NULL) {
-		if (w->active < below && below > 1)
-			break;
-		if (w->active == 0 && w->work == NULL)
-			break;
+	while (below > 1 ? w->active >= below : w->work != NULL) {
 		if (pool_turn(w->s.pool, INT64_MAX, e) < 0 || sweep_reap(w, e) < 0)
 			return -1;
 		sweep_tell(w);
@@ -252,19 +251,11 @@ static int retry_patch(struct sweeping *w, struct err *e)
 /* A rollback that is to be run again after a strike is to stand it without one, too. */
 static int roll_back_twice(struct sweeping *w, struct err *e)
 {
-	struct one_drill d;
-	const bool asked = strcmp(w->ask.in, "patch") != 0 && (w->strike.leaves == LEAVES_WRITTEN ||
-							       w->strike.leaves == LEAVES_BOOTED);
+	const bool asked = strcmp(w->ask.in, "patch") != 0 && sweep_strike_leaves_state(&w->strike);
 	if (!asked || *w->s.interrupted != 0 || run_has_control(w->s.run, CONTROL_TWICE))
 		return 0;
-	if (one_drill_make(&d, &w->s, (struct drill_id){ ROLE_CONTROL, NULL, CONTROL_TWICE }, e) <
-	    0)
-		return -1;
-	d.spec.rollback_twice = true;
 	w->s.total++;
-	int item = one_drill_run(&w->s, &d, e);
-	one_drill_free(&d);
-	return item < 0 ? -1 : 0;
+	return clean_run(w, CONTROL_TWICE, NULL, e);
 }
 
 /* Behind all others, since these tell of which points they are made. */
@@ -303,10 +294,11 @@ static int sweep_all(struct sweeping *w, struct err *e)
 
 static int make_drills(struct sweeping *w, struct err *e)
 {
+	const struct record_spec spec = sweep_record(w);
 	w->s.total = 2;
 	for (char letter = 'a'; letter <= 'b'; letter++)
 		if (*w->s.interrupted == 0 && !run_has_control(w->s.run, letter) &&
-		    record(w, letter, e) < 0)
+		    clean_run(w, letter, &spec, e) < 0)
 			return -1;
 	if (run_conclude(w->s.run, e) < 0)
 		return -1;

@@ -86,8 +86,7 @@ static void tell_unstable(struct sweeping *w)
 
 size_t sweep_merge(struct sweeping *w, struct point_list *l)
 {
-	bool merge = !w->ask.no_reduce &&
-		     (w->strike.leaves == LEAVES_WRITTEN || w->strike.leaves == LEAVES_BOOTED);
+	bool merge = !w->ask.no_reduce && sweep_strike_leaves_state(&w->strike);
 	return point_classes(l, merge, goes_on, w);
 }
 
@@ -136,6 +135,12 @@ char *sweep_name(const struct sweeping *w, size_t cls, enum sweep_try t, char se
 				  tries[t]);
 	return mem_printf("%s%cp%05zu%cr%05zu%s%s", w->strike.word, sep,
 			  w->classes[p->after].first + 1, sep, p->nth, behind, tries[t]);
+}
+
+int *sweep_slot(struct swept *c, enum sweep_try t)
+{
+	int *const slots[TRY_COUNT] = { &c->item, &c->again, &c->second, &c->retry };
+	return slots[t];
 }
 
 static struct strike_place place_of(const struct point *p)

@@ -206,12 +206,6 @@ static int add_branch(struct sweeping *w, struct sweep_job *j, struct err *e)
 	return io_remove_tree(AT_FDCWD, j->copy.dir, e);
 }
 
-static int *slot_of(struct swept *c, enum sweep_try t)
-{
-	int *const slots[TRY_COUNT] = { &c->item, &c->again, &c->second, &c->retry };
-	return slots[t];
-}
-
 static int add_whole(struct sweeping *w, struct sweep_job *j, struct err *e)
 {
 	struct swept *c = &w->classes[j->cls];
@@ -221,7 +215,7 @@ static int add_whole(struct sweeping *w, struct sweep_job *j, struct err *e)
 		return -1;
 	if (id->role == ROLE_KNOCKOUT)
 		return settle(w, j->cls, e);
-	*slot_of(c, j->try) = item;
+	*sweep_slot(c, j->try) = item;
 	if (*w->s.interrupted != 0 || !one_drill_needs_knockout(&w->s, item))
 		return settle(w, j->cls, e);
 	c->busy = false;
@@ -238,7 +232,7 @@ static int add_whole_or_none(struct sweeping *w, struct sweep_job *j, struct err
 		return -1;
 	if (whole)
 		return j->drill.spec.branch != NULL ? add_branch(w, j, e) : add_whole(w, j, e);
-	*slot_of(c, j->try) = -1;
+	*sweep_slot(c, j->try) = -1;
 	c->busy = false;
 	return 0;
 }

@@ -84,6 +84,8 @@ const struct fault_plan *sweep_fault(struct sweeping *w, size_t cls, enum sweep_
 				     struct err *e);
 /* How that fault is called, its words apart by `sep`: '-' gives its slug. */
 char *sweep_name(const struct sweeping *w, size_t cls, enum sweep_try t, char sep);
+/* Where the class has the item of such a drill. */
+int *sweep_slot(struct swept *c, enum sweep_try t);
 /* The item that the class is judged by; -1: not drilled. */
 int sweep_item(const struct sweeping *w, size_t cls);
 

@@ -82,10 +82,9 @@ void sweep_find_items(struct sweeping *w, size_t from)
 	const struct run_view *v = run_view(w->s.run);
 	for (size_t i = from; i < w->class_count; i++) {
 		struct swept *c = &w->classes[i];
-		int *const slots[TRY_COUNT] = { &c->item, &c->again, &c->second, &c->retry };
 		for (int t = 0; t < TRY_COUNT; t++) {
 			GUARD(mem) char *slug = sweep_name(w, i, (enum sweep_try)t, '-');
-			*slots[t] = find_item(v, slug);
+			*sweep_slot(c, (enum sweep_try)t) = find_item(v, slug);
 		}
 		if (c->item >= 0)
 			c->fault = v->items[c->item].fault;

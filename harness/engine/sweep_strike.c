@@ -103,6 +103,11 @@ int sweep_strike_fits(const struct sweep_strike *s, const char *points, struct e
 	return 0;
 }
 
+bool sweep_strike_leaves_state(const struct sweep_strike *s)
+{
+	return s->leaves == LEAVES_WRITTEN || s->leaves == LEAVES_BOOTED;
+}
+
 void sweep_strike_free(struct sweep_strike *s)
 {
 	free(s->inject);
