@@ -17,8 +17,6 @@
 #include "harness/engine/recorder.h"
 #include "harness/sandbox/process.h"
 
-enum { PREFIX_MAX = 64 << 20 /* bytes */ };
-
 static const char *const phases[] = { "before", "patched" };
 
 /* The fingerprints that the recording took before this point are the branch's, too. */

@@ -28,7 +28,6 @@ struct offer {
 	bool ok;   /* false: somebody else wrote meanwhile; the folder holds nothing of use */
 	int64_t t; /* of the point, in the recording's journal; ns */
 	uint64_t bytes;
-	char why[256]; /* when not ok */
 };
 
 struct offer_reply {

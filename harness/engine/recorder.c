@@ -22,7 +22,7 @@
 #include "harness/sandbox/pointwatch.h"
 #include "harness/sandbox/upper.h"
 
-enum { POINTS_MAX = 200 * 1000, PREFIX_MAX = 64 << 20 /* bytes */ };
+enum { POINTS_MAX = 200 * 1000 };
 
 struct recorder {
 	struct drill *drill;
@@ -38,8 +38,6 @@ struct recorder {
 	FILE *out;
 	size_t count;
 	int64_t held;
-	uint64_t *seen; /* hashes of the states met, when there is no list of wanted points */
-	size_t seen_count;
 	struct err trouble; /* met inside a callback; told at the step's end */
 };
 
@@ -50,6 +48,23 @@ uint64_t point_hash(bool in_rollback, size_t step, const char *key)
 	hash_text(text, strlen(text), digest);
 	digest[16] = '\0';
 	return strtoull(digest, NULL, 16);
+}
+
+static int by_hash(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+void point_hashes_sort(uint64_t *hashes, size_t count)
+{
+	if (count > 1)
+		qsort(hashes, count, sizeof(*hashes), by_hash);
+}
+
+bool point_hashes_have(const uint64_t *sorted, size_t count, uint64_t hash)
+{
+	return bsearch(&hash, sorted, count, sizeof(hash), by_hash) != NULL;
 }
 
 /* One name for what all nodes have written, and for the processes that live on without the step. */
@@ -84,30 +99,8 @@ static int name_state(struct recorder *r, char ret[HASH_TEXT], size_t *ret_live,
 
 static bool is_wanted(const struct recorder *r, const char *key)
 {
-	uint64_t h = point_hash(r->in_rollback, r->step, key);
-	size_t lo = 0, hi = r->spec->wanted_count;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (r->spec->wanted[mid] < h)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < r->spec->wanted_count && r->spec->wanted[lo] == h;
-}
-
-static bool is_new(struct recorder *r, const char *state)
-{
-	uint64_t h;
-	char head[17];
-	(void)snprintf(head, sizeof(head), "%.16s", state);
-	h = strtoull(head, NULL, 16);
-	for (size_t i = 0; i < r->seen_count; i++)
-		if (r->seen[i] == h)
-			return false;
-	r->seen = mem_grow(r->seen, r->seen_count + 1, sizeof(*r->seen));
-	r->seen[r->seen_count++] = h;
-	return true;
+	return point_hashes_have(r->spec->wanted, r->spec->wanted_count,
+				 point_hash(r->in_rollback, r->step, key));
 }
 
 static int exchange(struct recorder *r, const struct offer *o, struct offer_reply *reply,
@@ -166,8 +159,6 @@ static int take(struct recorder *r, const char *dir, struct offer *o, struct err
 		return -1;
 	/* Processes that run beside the held one may have written into the copy. */
 	o->ok = strcmp(again, o->state) == 0;
-	if (!o->ok)
-		(void)snprintf(o->why, sizeof(o->why), "another process wrote while it was copied");
 	return 0;
 }
 
@@ -235,8 +226,7 @@ static int record(struct recorder *r, const char *key, const char *detail, struc
 	r->count++;
 	if (result == 0)
 		result = write_point(r, &o, live, e);
-	if (result == 0 && r->spec->offer_fd >= 0 && wanted &&
-	    (r->spec->wanted != NULL || is_new(r, o.state)))
+	if (result == 0 && r->spec->offer_fd >= 0 && r->spec->wanted != NULL && wanted)
 		result = offer(r, &o, e);
 	journal_go_on(r->drill->journal);
 	r->held += clock_now() - begin;
@@ -293,7 +283,6 @@ void recorder_destroy(struct recorder *r)
 	free(r->watches);
 	free(r->caches);
 	free(r->outside);
-	free(r->seen);
 	free(r);
 }
 

@@ -17,6 +17,7 @@
 
 #define POINTS_FILE "points.jsonl"
 #define PREFIX_FILE "journal.prefix"
+enum { PREFIX_MAX = 64 << 20 }; /* bytes of it */
 
 /* The keys of a step's edges. */
 #define POINT_STEP_STARTS "step starts"
@@ -33,16 +34,17 @@ struct record_spec {
 	bool steps;     /* the start and the end of each step are points */
 	bool lines;     /* what it prints, line by line; it runs on meanwhile */
 	bool in_patch, in_rollback;
-	int offer_fd; /* points are offered there; -1: none are */
+	int offer_fd; /* the wanted points are offered there; -1: none are */
 	/* Names the states of, and offers, only points whose key is among these hashes
-	 * (point_hash()), sorted; NULL: names all, and offers each point whose state has not been
-	 * met before in this drill. */
+	 * (point_hash()), sorted; NULL: names all, and offers none. */
 	const uint64_t *wanted;
 	size_t wanted_count;
 };
 
 /* Names a point among all of a workflow. */
 uint64_t point_hash(bool in_rollback, size_t step, const char *key);
+void point_hashes_sort(uint64_t *hashes, size_t count);
+bool point_hashes_have(const uint64_t *sorted, size_t count, uint64_t hash);
 
 int recorder_create(struct recorder **ret, struct drill *d, struct err *e);
 void recorder_destroy(struct recorder *r); /* NULL-safe */

@@ -34,12 +34,6 @@ struct pass {
 	uint64_t largest; /* copy so far; bytes */
 };
 
-static int by_hash(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return x < y ? -1 : x > y;
-}
-
 static void on_offer(void *arg, uint32_t events)
 {
 	struct pass *p = arg;
@@ -157,7 +151,7 @@ static int open_pass(struct pass *p, const size_t *classes, size_t count, struct
 	p->wanted = mem_array(count + 1, sizeof(*p->wanted));
 	for (size_t i = 0; i < count; i++)
 		p->wanted[i] = w->list.items[w->classes[classes[i]].first].hash;
-	qsort(p->wanted, count, sizeof(*p->wanted), by_hash);
+	point_hashes_sort(p->wanted, count);
 	p->record = sweep_record(w);
 	p->record.offer_fd = p->theirs;
 	p->record.wanted = p->wanted;

@@ -66,25 +66,13 @@ void point_list_free(struct point_list *l)
 	*l = (struct point_list){ 0 };
 }
 
-static int by_hash(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return x < y ? -1 : x > y;
-}
-
 static uint64_t *hashes_of(const struct point_list *l)
 {
 	uint64_t *h = mem_array(l->count + 1, sizeof(*h));
 	for (size_t i = 0; i < l->count; i++)
 		h[i] = l->items[i].hash;
-	if (l->count > 1)
-		qsort(h, l->count, sizeof(*h), by_hash);
+	point_hashes_sort(h, l->count);
 	return h;
-}
-
-static bool has(const uint64_t *sorted, size_t count, uint64_t h)
-{
-	return bsearch(&h, sorted, count, sizeof(h), by_hash) != NULL;
 }
 
 int point_list_read(struct point_list *ret, struct arena *arena, const char *dir_a,
@@ -101,9 +89,9 @@ int point_list_read(struct point_list *ret, struct arena *arena, const char *dir
 	GUARD(mem) uint64_t *in_b = hashes_of(&b);
 	size_t count_a = ret->count;
 	for (size_t i = 0; i < count_a; i++)
-		ret->items[i].unstable = !has(in_b, b.count, ret->items[i].hash);
+		ret->items[i].unstable = !point_hashes_have(in_b, b.count, ret->items[i].hash);
 	for (size_t i = 0; i < b.count; i++) {
-		if (has(in_a, count_a, b.items[i].hash))
+		if (point_hashes_have(in_a, count_a, b.items[i].hash))
 			continue;
 		ret->items = mem_grow(ret->items, ret->count + 1, sizeof(*ret->items));
 		ret->items[ret->count] = b.items[i];
@@ -122,7 +110,7 @@ int point_list_unknown(const struct point_list *list, const char *dir, size_t *r
 	if (result == 0) {
 		GUARD(mem) uint64_t *known = hashes_of(list);
 		for (size_t i = 0; i < other.count; i++)
-			*ret += !has(known, list->count, other.items[i].hash);
+			*ret += !point_hashes_have(known, list->count, other.items[i].hash);
 		point_list_free(&other);
 	}
 	arena_destroy(arena);
