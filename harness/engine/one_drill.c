@@ -4,14 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/engine/pool.h"
 
-int one_drill_make(struct one_drill *ret, const struct session *s, struct drill_id id,
-		   struct err *e)
+int one_drill_make_as(struct one_drill *ret, const struct session *s, struct drill_id id,
+		      const char *label, struct err *e)
 {
-	struct one_drill d = { .id = id, .label = run_label(id.role, id.fault, id.letter) };
+	struct one_drill d = { .id = id, .label = mem_strdup(label) };
 	d.dir = mem_printf("%s/%s", s->dir, d.label);
 	d.name = mem_strdup(d.label);
 	for (char *c = d.name; *c != '\0'; c++)
@@ -38,6 +39,13 @@ int one_drill_make(struct one_drill *ret, const struct session *s, struct drill_
 	}
 	*ret = d;
 	return 0;
+}
+
+int one_drill_make(struct one_drill *ret, const struct session *s, struct drill_id id,
+		   struct err *e)
+{
+	GUARD(mem) char *label = run_label(id.role, id.fault, id.letter);
+	return one_drill_make_as(ret, s, id, label, e);
 }
 
 void one_drill_free(struct one_drill *d)

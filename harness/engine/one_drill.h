@@ -29,6 +29,9 @@ struct one_drill {
 /* Makes the folder, with fault.json. On success one_drill_free(); on failure nothing to free. */
 int one_drill_make(struct one_drill *ret, const struct session *s, struct drill_id id,
 		   struct err *e);
+/* The same in a folder of that name below the run's. */
+int one_drill_make_as(struct one_drill *ret, const struct session *s, struct drill_id id,
+		      const char *label, struct err *e);
 void one_drill_free(struct one_drill *d);
 /* Runs it alone, here and now, judges it and tells the progress. Index of the item, or -1. */
 int one_drill_run(struct session *s, struct one_drill *d, struct err *e);

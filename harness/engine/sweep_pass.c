@@ -126,23 +126,25 @@ static int begin_branch(struct pass *p, struct err *e)
 	return sweep_start_branch(w, p->cls, &copy, e);
 }
 
+/* A sweep that goes on finds those of its earlier parts. */
+static char *next_label(struct sweeping *w)
+{
+	for (;;) {
+		char *label = mem_printf("recordings/%u", ++w->passes);
+		GUARD(mem) char *dir = mem_printf("%s/%s", w->s.dir, label);
+		if (access(dir, F_OK) < 0)
+			return label;
+		free(label);
+	}
+}
+
 static int open_pass(struct pass *p, const size_t *classes, size_t count, struct err *e)
 {
 	struct sweeping *w = p->sweeping;
 	int pair[2];
-	char letter = 'r'; /* of no control that is judged */
-	if (one_drill_make(&p->drill, &w->s, (struct drill_id){ ROLE_CONTROL, NULL, letter }, e) <
-	    0)
-		return -1;
-	(void)rmdir(p->drill.dir); /* made for a control; a recording has a folder of its own */
-	do {                       /* a sweep that goes on finds those of its earlier parts */
-		free(p->drill.label);
-		free(p->drill.dir);
-		p->drill.label = mem_printf("recordings/%u", ++w->passes);
-		p->drill.dir = mem_printf("%s/%s", w->s.dir, p->drill.label);
-	} while (access(p->drill.dir, F_OK) == 0);
-	p->drill.spec.dir = p->drill.dir;
-	if (io_mkdirs(p->drill.dir, 0755, e) < 0)
+	const struct drill_id id = { ROLE_CONTROL, NULL, 0 }; /* none that is judged */
+	GUARD(mem) char *label = next_label(w);
+	if (one_drill_make_as(&p->drill, &w->s, id, label, e) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return ERR(e, errno, "socketpair");
