@@ -17,16 +17,13 @@
 #include "harness/engine/recorder.h"
 #include "harness/sandbox/process.h"
 
-static const char *const phases[] = { "before", "patched" };
-
 /* The fingerprints that the recording took before this point are the branch's, too. */
 static int link_states(const struct drill *d, const char *prefix, const char *to, struct err *e)
 {
-	for (size_t p = 0; p < sizeof(phases) / sizeof(phases[0]); p++) {
+	for (enum state_phase p = PHASE_BEFORE; p < PHASE_AFTER; p++) {
 		for (size_t i = 0; i < d->plan->node_count; i++) {
 			GUARD(mem)
-			char *name =
-				mem_printf("state-%s-%s.jsonl", phases[p], d->plan->nodes[i].name);
+			char *name = drill_state_file(p, d->plan->nodes[i].name);
 			if (strstr(prefix, name) == NULL)
 				continue;
 			GUARD(mem) char *old = mem_printf("%s/%s", d->spec->branch->from_dir, name);
@@ -178,7 +175,7 @@ static int knock_out_body(struct drill *d, const char *prefix, size_t len, const
 	drill_detect(d, WHEN_STEP_FAILED, why);
 	journal_undone(d, true, "the drill, whose nodes these are, has seen to it");
 	journal_put(d->journal, EVENT_ROLLBACK_SKIPPED, F_STR("why", "the knock-out"));
-	if (drill_capture(d, "after", e) < 0 || count_visible(d, d->spec->dir, &visible, e) < 0)
+	if (drill_capture(d, PHASE_AFTER, e) < 0 || count_visible(d, d->spec->dir, &visible, e) < 0)
 		return -1;
 	if (visible == 0)
 		return ask_health(d, e);

@@ -58,7 +58,7 @@ static int prepare(struct drill *d, struct err *e)
 		    F_STR("why", steady == 1 ? NULL : why));
 	if (steady == 0)
 		return DRILL_END;
-	if (health_quiet(d->health, e) < 0 || drill_capture(d, "before", e) < 0)
+	if (health_quiet(d->health, e) < 0 || drill_capture(d, PHASE_BEFORE, e) < 0)
 		return -1;
 	if (strike_create(&d->strike, d, e) < 0 || recorder_create(&d->recorder, d, e) < 0)
 		return -1;
@@ -179,7 +179,7 @@ static int patched(struct drill *d, struct err *e)
 		if (holds == 1)
 			drill_journal_healthy(d, since);
 	}
-	if (health_quiet(d->health, e) < 0 || drill_capture(d, "patched", e) < 0)
+	if (health_quiet(d->health, e) < 0 || drill_capture(d, PHASE_PATCHED, e) < 0)
 		return -1;
 	return clean ? DRILL_GO_ON : DRILL_END;
 }
@@ -244,7 +244,7 @@ int drill_recover(struct drill *d, struct err *e)
 	strike_moment(d->strike, STRIKE_DRILL_END);
 	if (health_quiet(d->health, e) < 0)
 		return -1;
-	return drill_capture(d, "after", e);
+	return drill_capture(d, PHASE_AFTER, e);
 }
 
 /* Who has backed a patch out will try it again. */

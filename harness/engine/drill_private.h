@@ -11,6 +11,7 @@
 #include "harness/engine/drill.h"
 #include "harness/engine/journal_file.h"
 #include "harness/engine/output.h"
+#include "harness/model/verdict.h"
 #include "harness/sandbox/capture.h"
 #include "harness/sandbox/link.h"
 #include "harness/sandbox/node.h"
@@ -115,6 +116,8 @@ int drill_recover(struct drill *d, struct err *e);
 void drill_stand(struct drill *d, enum drill_stop_at at, pid_t runner);
 
 /* drill_state.c */
-int drill_capture(struct drill *d, const char *phase, struct err *e);
+int drill_capture(struct drill *d, enum state_phase phase, struct err *e);
+/* How the file of a fingerprint is called in the drill's folder; free() it. */
+char *drill_state_file(enum state_phase phase, const char *node);
 
 #endif

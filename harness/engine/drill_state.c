@@ -15,7 +15,12 @@ static bool in_state(const struct state_plan *s, const char *node)
 	return s->nodes.count == 0;
 }
 
-static int capture_node(struct drill *d, size_t node, const char *phase, struct err *e)
+char *drill_state_file(enum state_phase phase, const char *node)
+{
+	return mem_printf("state-%s-%s.jsonl", state_phase_names[phase], node);
+}
+
+static int capture_node(struct drill *d, size_t node, enum state_phase phase, struct err *e)
 {
 	struct drill_node *at = &d->nodes[node];
 	const struct also_plan *also = d->plan->state.also.items;
@@ -25,7 +30,7 @@ static int capture_node(struct drill *d, size_t node, const char *phase, struct 
 		if (strcmp(also[i].node, at->plan->name) == 0)
 			mine[count++] = (struct capture_also){ also[i].name, also[i].run };
 
-	GUARD(mem) char *file = mem_printf("state-%s-%s.jsonl", phase, at->plan->name);
+	GUARD(mem) char *file = drill_state_file(phase, at->plan->name);
 	GUARD(mem) char *path = mem_printf("%s/%s", d->spec->dir, file);
 	GUARD(fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	const struct state_base *earlier = d->spec->base_states;
@@ -46,12 +51,12 @@ static int capture_node(struct drill *d, size_t node, const char *phase, struct 
 	if (result < 0)
 		return err_prefix(e, "fingerprint of '%s'", at->plan->name);
 	journal_put(d->journal, EVENT_STATE_CAPTURED, F_STR("node", at->plan->name),
-		    F_STR("phase", phase), F_STR("file", file), F_STR("digest", r.digest),
-		    F_INT("entries", r.entries), F_INT("took", r.took));
+		    F_STR("phase", state_phase_names[phase]), F_STR("file", file),
+		    F_STR("digest", r.digest), F_INT("entries", r.entries), F_INT("took", r.took));
 	return 0;
 }
 
-int drill_capture(struct drill *d, const char *phase, struct err *e)
+int drill_capture(struct drill *d, enum state_phase phase, struct err *e)
 {
 	for (size_t i = 0; i < d->plan->node_count; i++)
 		if (in_state(&d->plan->state, d->nodes[i].plan->name) &&

@@ -129,7 +129,7 @@ static int find_fault(const struct replay *r, struct plan_doc *doc, const struct
 	}
 	GUARD(mem)
 	char *origin =
-		mem_printf("%s/%s/fault.json", run_view(r->run)->dir, replay_recorded(r)->label);
+		mem_printf("%s/%s/" FAULT_FILE, run_view(r->run)->dir, replay_recorded(r)->label);
 	return plan_add_fault_as(doc, recorded->slug, origin, recorded->text, catalog_get(), ret,
 				 e);
 }

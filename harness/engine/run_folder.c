@@ -17,7 +17,6 @@
 #include "harness/engine/sweep_folder.h"
 
 enum { CONTROLS = 2, CONTROLS_JUDGED = CONTROLS + 1 };
-#define FAULT_FILE "fault.json"
 
 struct run {
 	struct run_view view;

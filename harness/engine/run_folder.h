@@ -26,6 +26,8 @@
 /* The letter of the control whose rollback runs twice: it lies in drills/rollback-twice. */
 #define CONTROL_TWICE 't'
 
+#define FAULT_FILE "fault.json"
+
 struct run_item {
 	const char *label; /* folder below the run's: "drills/dpkg-killed" */
 	enum drill_role role;

@@ -192,7 +192,7 @@ static bool sealed(const char *dir)
 static bool has_fault(const char *drill)
 {
 	struct stat st;
-	GUARD(mem) char *path = mem_printf("%s/fault.json", drill);
+	GUARD(mem) char *path = mem_printf("%s/" FAULT_FILE, drill);
 	return stat(path, &st) == 0 && st.st_size > 0;
 }
 

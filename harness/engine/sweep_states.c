@@ -5,16 +5,7 @@
 
 #include "harness/base/mem.h"
 #include "harness/engine/sweep_private.h"
-
-static const struct event *captured_before(const struct journal *j, const char *node)
-{
-	const struct event *ev = journal_find(j, EVENT_STATE_CAPTURED, 0);
-	while (ev != NULL && (strcmp(json_get_string(ev->fields, "node", ""), node) != 0 ||
-			      strcmp(json_get_string(ev->fields, "phase", ""),
-				     state_phase_names[PHASE_BEFORE]) != 0))
-		ev = journal_find(j, EVENT_STATE_CAPTURED, journal_index(j, ev) + 1);
-	return ev;
-}
+#include "harness/model/facts.h"
 
 static struct state_text text_of(const struct record *r, const char *node)
 {
@@ -31,7 +22,7 @@ void sweep_base_states(struct sweeping *w)
 	w->bases = arena_alloc(w->arena, (p->node_count + 1) * sizeof(*w->bases));
 	for (size_t i = 0; i < p->node_count; i++) {
 		const char *node = p->nodes[i].name;
-		const struct event *ev = captured_before(control->journal, node);
+		const struct event *ev = facts_captured(control->journal, node, PHASE_BEFORE);
 		if (ev == NULL) /* not one whose state counts */
 			continue;
 		w->bases[i] = (struct state_base){

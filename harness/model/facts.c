@@ -61,10 +61,10 @@ const struct event *facts_step_at(const struct facts *f, const struct event *ev)
 	return last;
 }
 
-const struct event *facts_captured(const struct facts *f, const char *node, enum state_phase ph)
+const struct event *facts_captured(const struct journal *j, const char *node, enum state_phase ph)
 {
-	for (size_t i = 0; i < journal_count(f->journal); i++) {
-		const struct event *ev = journal_at(f->journal, i);
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const struct event *ev = journal_at(j, i);
 		if (ev->kind == EVENT_STATE_CAPTURED && strcmp(facts_text(ev, "node"), node) == 0 &&
 		    strcmp(facts_text(ev, "phase"), state_phase_names[ph]) == 0)
 			return ev;
@@ -96,7 +96,7 @@ static bool patched_steady(const struct facts *f)
 {
 	const struct event *end = NULL;
 	for (size_t i = 0; i < facts_node_count(f->plan) && end == NULL; i++)
-		end = facts_captured(f, facts_node(f->plan, i), PHASE_PATCHED);
+		end = facts_captured(f->journal, facts_node(f->plan, i), PHASE_PATCHED);
 	if (end == NULL)
 		return false;
 	for (size_t i = 0; i < journal_index(f->journal, end); i++) {

@@ -48,7 +48,7 @@ const struct event *facts_of_fault(const struct facts *f, enum event_kind k, con
 /* The step that had begun last when `ev` was journalled; NULL: none. */
 const struct event *facts_step_at(const struct facts *f, const struct event *ev);
 /* The journal says that this fingerprint was taken; NULL: it does not. */
-const struct event *facts_captured(const struct facts *f, const char *node, enum state_phase ph);
+const struct event *facts_captured(const struct journal *j, const char *node, enum state_phase ph);
 /* The rollback that this drill ran, or would have run. */
 const struct rollback_plan *facts_rollback(const struct facts *f);
 

@@ -222,7 +222,7 @@ static void check_states(struct arena *arena, struct facts *f)
 			 (p == PHASE_AFTER && !verdict_on_health))
 			facts_problem(arena, f, "state '%s' of node '%s' captured out of its place",
 				      phase, node);
-		else if (facts_captured(f, node, (enum state_phase)p) != ev)
+		else if (facts_captured(f->journal, node, (enum state_phase)p) != ev)
 			facts_problem(arena, f, "state '%s' of node '%s' captured twice", phase,
 				      node);
 	}
@@ -263,7 +263,7 @@ static void need(struct arena *arena, struct facts *f, bool there, const char *w
 static void need_states(struct arena *arena, struct facts *f, enum state_phase phase)
 {
 	for (size_t i = 0; i < facts_node_count(f->plan); i++)
-		if (facts_captured(f, facts_node(f->plan, i), phase) == NULL)
+		if (facts_captured(f->journal, facts_node(f->plan, i), phase) == NULL)
 			facts_problem(arena, f,
 				      "the journal is sealed without state '%s' of node '%s'",
 				      state_phase_names[phase], facts_node(f->plan, i));

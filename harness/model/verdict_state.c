@@ -14,7 +14,7 @@ static const char *const change_words[] = { "added", "removed", "changed" };
 static int text_of(const struct facts *f, const char *node, enum state_phase phase,
 		   struct state_text *ret, struct err *e)
 {
-	const struct event *ev = facts_captured(f, node, phase);
+	const struct event *ev = facts_captured(f->journal, node, phase);
 	char digest[HASH_TEXT];
 	*ret = (struct state_text){ 0 };
 	if (ev == NULL)
