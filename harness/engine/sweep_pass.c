@@ -56,6 +56,9 @@ static void on_end(void *arg, const struct err *died)
 	struct pass *p = arg;
 	p->over = true;
 	p->died = *died;
+	/* Its end may be seen first, and the copy that it told of before is one all the same. */
+	if (p->src != NULL && !p->taken)
+		on_offer(p, 0);
 }
 
 static int find_class(struct pass *p)
@@ -68,14 +71,14 @@ static int find_class(struct pass *p)
 	return -1;
 }
 
-/* Holds the recording until there is room for one copy more. */
+/* Holds the recording until there is room for one copy and its drill. */
 static int reply(struct pass *p, struct err *e)
 {
 	struct sweeping *w = p->sweeping;
 	struct offer_reply r = { .take = false };
 	int cls = find_class(p);
 	bool wanted = cls >= 0 && !sweep_over(w);
-	if (wanted && (w->active > w->jobs || !sweep_place_has_room(w, p->largest))) {
+	if (wanted && (w->active >= w->jobs || !sweep_place_has_room(w, p->largest))) {
 		if (w->active > 0)
 			return 0; /* a job's end asks again */
 		w->cut = "the place of work is full: give more room with --state DIR";
@@ -170,13 +173,11 @@ static int drive(struct pass *p, struct err *e)
 	p->theirs = -1;
 	if (loop_add_fd(pool_loop(w->s.pool), p->ours, EPOLLIN, on_offer, p, &p->src, e) < 0)
 		return -1;
-	while (!p->over || w->work != NULL) {
+	while (!p->over || p->taken || w->work != NULL) {
 		if (p->taken && begin_branch(p, e) < 0)
 			return -1;
 		if (p->waits && !p->over && reply(p, e) < 0)
 			return -1;
-		if (p->over && w->work == NULL)
-			break;
 		if (pool_turn(w->s.pool, INT64_MAX, e) < 0 || sweep_reap(w, e) < 0)
 			return -1;
 		sweep_tell(w);

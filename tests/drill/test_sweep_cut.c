@@ -160,6 +160,47 @@ START_TEST(budget)
 }
 END_TEST
 
+static int by_begin(const void *a, const void *b)
+{
+	const struct timespec *x = a, *y = b;
+	int64_t d = (x->tv_sec - y->tv_sec) * NS_PER_S + x->tv_nsec - y->tv_nsec;
+	return d < 0 ? -1 : d > 0;
+}
+
+/* With one job no drill begins before the one before it has written its last line. */
+START_TEST(one_at_a_time)
+{
+	struct span {
+		struct timespec begin, end; /* begin first: by_begin() */
+	};
+	TEST_NEEDS_ROOT();
+	struct sweep_room room;
+	struct sweep_try t;
+	size_t n = 0;
+	sweep_room_set_up(&room);
+	SWEEP_TRY(&t, &room, UNPACK, "--var", room.root, "--rollback", "clean", "--no-reduce",
+		  "--jobs", "1");
+	sweep_is_complete(&t);
+	ck_assert_uint_gt(sweep_classes_how(&t, SWEEP_BRANCH), 1);
+	GUARD(mem) struct span *spans = mem_array(t.s->class_count, sizeof(*spans));
+	for (size_t i = 0; i < t.s->class_count; i++) {
+		struct stat fault, journal;
+		GUARD(mem)
+		char *dir = mem_printf("%s/%s", t.dir, t.s->classes[i].label);
+		GUARD(mem) char *first = mem_printf("%s/" FAULT_FILE, dir);
+		GUARD(mem) char *last = mem_printf("%s/journal.jsonl", dir);
+		ck_assert_int_eq(stat(first, &fault), 0);
+		ck_assert_int_eq(stat(last, &journal), 0);
+		spans[n++] = (struct span){ fault.st_mtim, journal.st_mtim };
+	}
+	qsort(spans, n, sizeof(*spans), by_begin);
+	for (size_t i = 1; i < n; i++)
+		ck_assert_msg(by_begin(&spans[i - 1].end, &spans[i].begin) <= 0,
+			      "drills %zu and %zu ran at once", i - 1, i);
+	sweep_try_free(&t);
+}
+END_TEST
+
 START_TEST(shards)
 {
 	static const char *const names[] = { "1/3", "2/3", "3/3" };
@@ -398,5 +439,6 @@ Suite *suite_sweep_cut(void)
 	sweep_add_case(s, "no_points", no_points, 1);
 	sweep_add_case(s, "killed_without_a_trace", killed_without_a_trace, 1);
 	sweep_add_case(s, "reads_as_it_said", reads_as_it_said, 1);
+	sweep_add_case(s, "one_at_a_time", one_at_a_time, 1);
 	return s;
 }
