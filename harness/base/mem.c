@@ -51,7 +51,8 @@ char *mem_printf(const char *fmt, ...)
 	return must(n < 0 ? NULL : s);
 }
 
-enum { ARENA_CHUNK = 16384 };
+/* Bytes. An arena begins small: a sweep keeps tens of thousands, one for each line of a journal. */
+enum { ARENA_CHUNK_MIN = 512, ARENA_CHUNK_MAX = 16384 };
 
 struct chunk {
 	struct chunk *next;
@@ -86,7 +87,11 @@ void *arena_alloc(struct arena *a, size_t size)
 	size = (size + align - 1) / align * align;
 	struct chunk *c = a->head;
 	if (c == NULL || c->size - c->used < size) {
-		size_t room = size > ARENA_CHUNK ? size : ARENA_CHUNK;
+		size_t room = c == NULL ? ARENA_CHUNK_MIN : c->size * 2;
+		if (room > ARENA_CHUNK_MAX)
+			room = ARENA_CHUNK_MAX;
+		if (room < size)
+			room = size;
 		c = must(calloc(1, sizeof(*c) + room));
 		c->size = room;
 		c->next = a->head;

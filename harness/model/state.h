@@ -86,6 +86,9 @@ struct changes { /* zero-initialise; grows in the arena of state_diff() */
 int state_diff(struct arena *arena, const char *node, struct state_text before,
 	       struct state_text after, struct changes *ret, struct err *e);
 
+/* A copy of the items and all their texts into `arena`. */
+struct changes state_changes_copy(struct arena *arena, const struct changes *c);
+
 /* A named mask: documented path patterns with what is still compared. */
 struct mask_row {
 	const char *path; /* as ignore_plan.path; a PROCESS, LISTEN... entry is never masked */

@@ -207,3 +207,32 @@ int state_diff(struct arena *arena, const char *node, struct state_text before,
 	}
 	return 0;
 }
+
+static const char *copy_text(struct arena *arena, const char *text)
+{
+	return text != NULL ? arena_strdup(arena, text) : NULL;
+}
+
+struct changes state_changes_copy(struct arena *arena, const struct changes *c)
+{
+	struct changes ret = { .count = c->count, .room = c->count };
+	ret.items = arena_alloc(arena, c->count * sizeof(*ret.items));
+	for (size_t i = 0; i < c->count; i++) {
+		const struct change *from = &c->items[i];
+		struct change *to = &ret.items[i];
+		*to = *from;
+		to->node = copy_text(arena, from->node);
+		to->key = copy_text(arena, from->key);
+		to->owner = copy_text(arena, from->owner);
+		to->hidden_by = copy_text(arena, from->hidden_by);
+		to->hidden_why = copy_text(arena, from->hidden_why);
+		to->attrs = arena_alloc(arena, from->attr_count * sizeof(*to->attrs));
+		for (size_t k = 0; k < from->attr_count; k++)
+			to->attrs[k] = (struct change_attr){
+				.name = copy_text(arena, from->attrs[k].name),
+				.before = copy_text(arena, from->attrs[k].before),
+				.after = copy_text(arena, from->attrs[k].after),
+			};
+	}
+	return ret;
+}

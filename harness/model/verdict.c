@@ -164,11 +164,21 @@ static void apply_table(const struct judge *j, struct verdict *v)
 	v->why = v->findings[0].evidence;
 }
 
-int verdict_judge(struct arena *arena, const struct judge_input *in, struct verdict *ret,
-		  struct err *e)
+/* What the verdict says, moved to where it stays. */
+static void keep(struct arena *arena, struct verdict *v)
 {
-	struct judge judge = { .arena = arena, .plan = in->plan, .fault = in->fault };
-	struct judge *j = &judge;
+	for (size_t i = 0; i < v->finding_count; i++)
+		v->findings[i].evidence = arena_strdup(arena, v->findings[i].evidence);
+	v->why = v->findings[0].evidence;
+	if (v->culprit != NULL)
+		v->culprit = arena_strdup(arena, v->culprit);
+	v->residue = state_changes_copy(arena, &v->residue);
+	v->drift = state_changes_copy(arena, &v->drift);
+}
+
+static int judge_record(struct judge *j, const struct judge_input *in, struct arena *arena,
+			struct verdict *ret, struct err *e)
+{
 	if (read_records(j, in, e) < 0 || compare(j, e) < 0)
 		return -1;
 	measure(&j->drill, &j->timing);
@@ -183,7 +193,19 @@ int verdict_judge(struct arena *arena, const struct judge_input *in, struct verd
 	apply_table(j, ret);
 	judge_culprit(j, ret);
 	judge_pass(j, ret);
+	keep(arena, ret);
 	return 0;
+}
+
+/* What was compared and is not told goes at once: a knock-out alone may differ in thousands of
+ * entries, and a sweep keeps thousands of verdicts. */
+int verdict_judge(struct arena *arena, const struct judge_input *in, struct verdict *ret,
+		  struct err *e)
+{
+	struct judge j = { .arena = arena_create(), .plan = in->plan, .fault = in->fault };
+	int result = judge_record(&j, in, arena, ret, e);
+	arena_destroy(j.arena);
+	return result;
 }
 
 bool verdict_needs_knockout(const struct verdict *v)
