@@ -20,7 +20,7 @@
 #include "harness/sandbox/upper.h"
 
 enum {
-	FORMAT = 1,         /* counted up when lines of one kind of file look different */
+	FORMAT = 2,         /* counted up when lines of one kind of file look different */
 	HEAD_MAX = 256,     /* bytes of the first line */
 	TEXT_MAX = 1 << 30, /* bytes of a fingerprint */
 };
@@ -117,11 +117,11 @@ static const char *attr_of(const struct state_entry *entry, const char *name)
 /* Where dpkg's lists are names in no link: they are read from there. */
 static bool hides_lists(const struct state_entry *entry, const char *type)
 {
-	static const char *const folders[] = { "/var", "/var/lib", "/var/lib/dpkg", CAPTURE_LISTS };
+	static const char *const folders[] = { "/var", "/var/lib", "/var/lib/dpkg", DPKG_LISTS };
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		if (strcmp(entry->key, folders[i]) == 0)
 			return strcmp(type, "dir") != 0;
-	return strncmp(entry->key, CAPTURE_LISTS "/", strlen(CAPTURE_LISTS) + 1) == 0 &&
+	return strncmp(entry->key, DPKG_LISTS "/", strlen(DPKG_LISTS) + 1) == 0 &&
 	       strcmp(type, "link") == 0;
 }
 
@@ -140,6 +140,7 @@ static bool index_line(struct capture_base *b, const char *line, size_t len)
 		.text = line,
 		.len = (uint32_t)len + 1,
 		.owner = (uint32_t)(owner != NULL ? owner - line : 0),
+		.hash = dpkg_owners_hash(b->owners, entry.key),
 		.is_dir = strcmp(type, "dir") == 0,
 		.is_file = strcmp(type, "file") == 0,
 		.moves = attr_of(&entry, "links") != NULL || attr_of(&entry, "pid") != NULL,

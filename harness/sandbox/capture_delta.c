@@ -4,11 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness/base/guard.h"
+#include "harness/base/mem.h"
 #include "harness/base/tree.h"
 #include "harness/sandbox/upper_internal.h"
 #include "harness/sandbox/xattrs.h"
@@ -35,15 +37,23 @@ struct scan {
 };
 
 /* Links of the root that a merged /usr leads through count when paths are compared with lists. */
-static bool touches_lists(const char *path)
+static bool moves_owners(const char *path)
 {
 	static const char *const starts[] = { "/bin", "/sbin", "/lib" };
-	size_t len = strlen(CAPTURE_LISTS);
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
 		if (strncmp(path, starts[i], strlen(starts[i])) == 0 &&
 		    strchr(path + 1, '/') == NULL)
 			return true;
-	return strncmp(path, CAPTURE_LISTS, len) == 0 && path[len] == '/';
+	return false;
+}
+
+static void note_list(struct delta *d, unsigned char type, const char *path)
+{
+	size_t len = strlen(DPKG_LISTS);
+	if (strncmp(path, DPKG_LISTS, len) != 0 || path[len] != '/')
+		return;
+	if (strchr(path + len + 1, '/') == NULL && dpkg_is_list(path + len + 1))
+		path_list_add(&d->lists, type, path + len + 1);
 }
 
 static void hide_below(struct delta *d, const char *path)
@@ -52,7 +62,7 @@ static void hide_below(struct delta *d, const char *path)
 	buf_puts(&prefix, path);
 	buf_putc(&prefix, '/');
 	path_list_add(&d->hidden, DT_DIR, buf_str(&prefix));
-	d->owners_moved |= strncmp(CAPTURE_LISTS "/", prefix.data, prefix.len) == 0;
+	d->owners_moved |= strncmp(DPKG_LISTS "/", prefix.data, prefix.len) == 0;
 }
 
 /* The kernel's own file systems lie over these; what is below them in the upper does not show. */
@@ -72,9 +82,10 @@ static int see_upper(void *arg, const struct tree_entry *at, struct err *e)
 	unsigned char type = (unsigned char)IFTODT(at->st.st_mode);
 	if (is_covered(at->path))
 		return 0;
-	s->d->owners_moved |= touches_lists(at->path);
+	s->d->owners_moved |= moves_owners(at->path);
 	if (S_ISCHR(at->st.st_mode) && at->st.st_rdev == 0)
 		type = DT_WHT;
+	note_list(s->d, type, at->path);
 	path_list_add(&s->d->paths, type, at->path);
 	if (type != DT_DIR) {
 		hide_below(s->d, at->path);
@@ -148,6 +159,24 @@ void delta_close(struct delta *d)
 {
 	path_list_free(&d->paths);
 	path_list_free(&d->hidden);
+	path_list_free(&d->lists);
+}
+
+int delta_owners(const struct delta *d, const struct node *n, struct dpkg_owners **ret,
+		 struct err *e)
+{
+	*ret = NULL;
+	if (d->owners_moved)
+		return dpkg_owners_read(node_root_fd(n), ret, e);
+	if (d->lists.count == 0)
+		return 0;
+	const char **files = mem_array(d->lists.count, sizeof(*files));
+	for (size_t i = 0; i < d->lists.count; i++)
+		files[i] = d->lists.text + d->lists.items[i] + 1;
+	int result = dpkg_owners_patch(d->base->owners, node_root_fd(n), files, d->lists.count, ret,
+				       e);
+	free(files);
+	return result;
 }
 
 /* ---- merging ---- */
@@ -164,35 +193,69 @@ static bool is_hidden(struct delta *d, const char *path)
 	return strncmp(path, prefix, strlen(prefix)) == 0;
 }
 
+/* With the owner it has now. */
 static void copy_line(struct capture *c, const struct base_line *l,
 		      const struct dpkg_owners *owners)
 {
-	if (owners == NULL || l->is_dir) {
-		buf_add(&c->out, l->text, l->len);
-		return;
-	}
-	const char *owner = dpkg_owner(owners, l->path);
+	const char *owner = l->is_dir ? NULL : dpkg_owner(owners, l->path);
 	buf_add(&c->out, l->text, l->owner != 0 ? l->owner : l->len - 2);
 	if (owner != NULL)
 		state_line_str(&c->out, "@owner", owner);
 	state_line_end(&c->out);
 }
 
+/* The line is in the node as it is in the image. */
+static bool is_same(const struct delta *d, const struct base_line *l,
+		    const struct dpkg_owners *owners)
+{
+	return owners == NULL || l->is_dir ||
+	       (!d->owners_moved && !dpkg_owners_moved(owners, l->hash));
+}
+
+/* The first line, from the next on, that does not stand before `path`. */
+static size_t find_line(const struct delta *d, const char *path)
+{
+	size_t lo = d->next, hi = d->base->count;
+	while (path != NULL && lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (strcmp(d->base->lines[mid].path, path) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return path != NULL ? lo : hi;
+}
+
+/* Lines that stand one behind the other in the image's text are copied at once. */
+static int copy_run(struct capture *c, const struct base_line *first, size_t count, struct err *e)
+{
+	if (count == 0)
+		return 0;
+	const struct base_line *last = first + count - 1;
+	buf_add(&c->out, first->text, (size_t)(last->text + last->len - first->text));
+	c->entries += count - 1;
+	return capture_line(c, e);
+}
+
 int delta_copy_until(struct delta *d, struct capture *c, const struct dpkg_owners *owners,
 		     const char *path, struct err *e)
 {
-	for (; d->next < d->base->count; d->next++) {
-		const struct base_line *l = &d->base->lines[d->next];
-		int order = path == NULL ? -1 : strcmp(l->path, path);
-		if (order >= 0) {
-			d->next += order == 0;
-			return 0;
-		}
-		if (is_hidden(d, l->path))
+	const struct base_line *lines = d->base->lines;
+	size_t end = find_line(d, path), run = d->next;
+	for (size_t i = d->next; i < end; i++) {
+		bool hidden = is_hidden(d, lines[i].path);
+		if (!hidden && is_same(d, &lines[i], owners))
 			continue;
-		copy_line(c, l, d->owners_moved ? owners : NULL);
+		if (copy_run(c, &lines[run], i - run, e) < 0)
+			return -1;
+		run = i + 1;
+		if (hidden)
+			continue;
+		copy_line(c, &lines[i], owners);
 		if (capture_line(c, e) < 0)
 			return -1;
 	}
-	return 0;
+	d->next = end + (path != NULL && end < d->base->count &&
+			 strcmp(lines[end].path, path) == 0);
+	return copy_run(c, &lines[run], end - run, e);
 }

@@ -12,13 +12,13 @@
 #include "harness/sandbox/capture_base.h"
 #include "harness/sandbox/capture_internal.h"
 #include "harness/sandbox/dpkg.h"
-
-#define CAPTURE_LISTS "/var/lib/dpkg/info" /* where dpkg says which package owns a path */
+#include "harness/sandbox/dpkg_owners.h"
 
 struct base_line {
 	const char *path;
 	const char *text;    /* with its newline */
 	uint32_t len, owner; /* where ,"@owner" begins; 0: nobody's */
+	uint64_t hash;       /* for dpkg_owners_moved() */
 	bool is_dir, is_file;
 	bool moves; /* may change though its file does not: a link of several, a pid file */
 };
@@ -41,7 +41,8 @@ struct delta {
 	struct path_list paths;   /* to be looked at, sorted; of type DT_WHT: absent */
 	struct path_list hidden;  /* folders of the image whose content is hidden, "/a/", sorted */
 	size_t next, next_hidden; /* line of the base */
-	bool owners_moved;        /* dpkg's lists are not the image's */
+	bool owners_moved;        /* dpkg's lists are not where the image has them */
+	struct path_list lists;   /* those of them that were written to, by the names of their files */
 };
 
 /* 1: usable; 0: the image's lines tell too little (something is mounted, a folder is redirected):
@@ -49,8 +50,11 @@ struct delta {
 int delta_open(struct delta *d, const struct capture_base *base, const struct node *n,
 	       struct err *e);
 void delta_close(struct delta *d);
+/* Who owns what now. NULL: as the image has it. */
+int delta_owners(const struct delta *d, const struct node *n, struct dpkg_owners **ret,
+		 struct err *e);
 /* Copies the lines of the image that stand before `path` (NULL: all that are left), and passes over
- * its own. */
+ * its own. `owners`: what delta_owners() gave. */
 int delta_copy_until(struct delta *d, struct capture *c, const struct dpkg_owners *owners,
 		     const char *path, struct err *e);
 

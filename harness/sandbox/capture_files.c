@@ -16,7 +16,7 @@
 #include "harness/base/mutate.h"
 #include "harness/sandbox/capture_delta.h"
 #include "harness/sandbox/capture_internal.h"
-#include "harness/sandbox/dpkg.h"
+#include "harness/sandbox/dpkg_owners.h"
 #include "harness/sandbox/hardlinks.h"
 #include "harness/sandbox/rooted.h"
 
@@ -325,7 +325,8 @@ static int write_all(struct walkers *w, const struct path_list *paths, struct er
 }
 
 /* The lines of the image, and between them those of what was written. */
-static int write_merged(struct walkers *w, struct delta *d, struct err *e)
+static int write_merged(struct walkers *w, struct delta *d, const struct dpkg_owners *moved,
+			struct err *e)
 {
 	const struct path_list *paths = &d->paths;
 	const char *last = "";
@@ -335,12 +336,12 @@ static int write_merged(struct walkers *w, struct delta *d, struct err *e)
 		    0) /* written to, and in the image a link or pid file */
 			continue;
 		last = entry + 1;
-		if (delta_copy_until(d, w->c, w->owners, last, e) < 0)
+		if (delta_copy_until(d, w->c, moved, last, e) < 0)
 			return -1;
 		if (entry[0] != DT_WHT && write_entry(w, entry, e) < 0)
 			return -1;
 	}
-	return delta_copy_until(d, w->c, w->owners, NULL, e);
+	return delta_copy_until(d, w->c, moved, NULL, e);
 }
 
 /* 1: done; 0: the image's lines do not do. */
@@ -349,11 +350,11 @@ static int write_delta(struct walkers *w, struct err *e)
 	struct dpkg_owners *read_now = NULL;
 	struct delta d;
 	int ret = delta_open(&d, w->c->base, w->c->node, e);
-	if (ret > 0 && d.owners_moved)
-		ret = dpkg_owners_read(node_root_fd(w->c->node), &read_now, e) < 0 ? -1 : 1;
+	if (ret > 0)
+		ret = delta_owners(&d, w->c->node, &read_now, e) < 0 ? -1 : 1;
 	w->owners = read_now != NULL ? read_now : w->c->base->owners;
 	if (ret > 0)
-		ret = write_merged(w, &d, e) < 0 ? -1 : 1;
+		ret = write_merged(w, &d, read_now, e) < 0 ? -1 : 1;
 	delta_close(&d);
 	dpkg_owners_free(read_now);
 	return ret;

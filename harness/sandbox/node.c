@@ -162,6 +162,7 @@ static int open_views(struct node *n, struct err *e)
 		int flags;
 	} views[] = {
 		{ &n->root_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC },
+		{ &n->proc_fd, "root/proc", O_PATH | O_DIRECTORY | O_CLOEXEC },
 		{ &n->netns_fd, "ns/net", O_RDONLY | O_CLOEXEC },
 		{ &n->pidns_fd, "ns/pid", O_RDONLY | O_CLOEXEC },
 	};
@@ -235,7 +236,7 @@ int node_create(struct node **ret, struct loop *loop, struct owner *owner,
 	n->spec.root_path = mem_strdup(spec->root_path);
 	n->spec.mounted = spec->mounted != NULL ? mem_strdup(spec->mounted) : NULL;
 	n->root_path = mem_strdup(NO_ROOT);
-	n->pidfd = n->sock = n->root_fd = n->netns_fd = n->pidns_fd = -1;
+	n->pidfd = n->sock = n->root_fd = n->proc_fd = n->netns_fd = n->pidns_fd = -1;
 	if (copy_disk(spec, e) < 0 ||
 	    cgroup_node_create(&n->cgroup, owner, spec->name, &spec->limits, e) < 0 ||
 	    bring_up(n, e) < 0) {
@@ -280,7 +281,8 @@ static int end_init(struct node *n, struct err *e)
  * have init's number one day, so its path is forgotten. */
 static void forget(struct node *n)
 {
-	int *fds[] = { &n->sock, &n->pidfd, &n->root_fd, &n->netns_fd, &n->pidns_fd };
+	int *fds[] = { &n->sock,    &n->pidfd,    &n->root_fd,
+		       &n->proc_fd, &n->netns_fd, &n->pidns_fd };
 	n->alive = false;
 	loop_remove(n->sock_src);
 	n->sock_src = NULL;

@@ -22,6 +22,11 @@ enum {
 	PIDNS_DEPTH_MAX = 32,   /* the kernel's own limit of nested PID namespaces */
 };
 
+/* From linux/nsfs.h of Linux 6.11: a pid of that namespace, as the caller's has it. */
+#ifndef NS_GET_PID_FROM_PIDNS
+#define NS_GET_PID_FROM_PIDNS _IOR(NSIO, 0x6, int)
+#endif
+
 static bool same_ns(int fd, const char *link)
 {
 	struct stat st;
@@ -59,30 +64,78 @@ static bool in_node(const struct node *n, const char *pid, const char *own_ns)
 	return strcmp(link, own_ns) != 0 && is_below(path, n->pidns);
 }
 
-int node_processes(const struct node *n, pid_t *pids, size_t max, struct err *e)
-{
-	if (!n->alive)
-		return 0;
+struct found {
+	const struct node *node;
 	char own_ns[64];
-	ssize_t len = readlink("/proc/self/ns/pid", own_ns, sizeof(own_ns) - 1);
-	if (len < 0)
-		return ERR(e, errno, "read '/proc/self/ns/pid'");
-	own_ns[len] = '\0';
+	pid_t *pids;
+	size_t count, max;
+};
+
+static void take(struct found *f, const char *pid)
+{
+	if (!in_node(f->node, pid, f->own_ns))
+		return;
+	pid_t number = (pid_t)strtol(pid, NULL, 10);
+	if (number == f->node->init)
+		return;
+	if (f->count < f->max)
+		f->pids[f->count] = number;
+	f->count++;
+}
+
+static bool is_pid(const char *name)
+{
+	return name[0] >= '1' && name[0] <= '9';
+}
+
+/* The node's own procfs lists it and what is below it, and nothing of the host. False: the kernel
+ * does not translate. */
+static bool look_inside(struct found *f)
+{
+	const struct node *n = f->node;
+	int fd = openat(n->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	GUARD(dir) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	if (d == NULL)
+		return false;
+	for (struct dirent *de; (de = readdir(d)) != NULL;) {
+		char outside[16];
+		if (!is_pid(de->d_name))
+			continue;
+		int pid = ioctl(n->pidns_fd, NS_GET_PID_FROM_PIDNS, strtol(de->d_name, NULL, 10));
+		if (pid < 0 && (errno == ENOTTY || errno == EINVAL))
+			return false;
+		if (pid <= 0)
+			continue; /* gone since then */
+		(void)snprintf(outside, sizeof(outside), "%d", pid);
+		take(f, outside);
+	}
+	return true;
+}
+
+static int look_outside(struct found *f, struct err *e)
+{
 	GUARD(dir) DIR *d = opendir("/proc");
 	if (d == NULL)
 		return ERR(e, errno, "open '/proc'");
-	size_t count = 0;
-	for (struct dirent *de; (de = readdir(d)) != NULL;) {
-		if (de->d_name[0] < '1' || de->d_name[0] > '9' || !in_node(n, de->d_name, own_ns))
-			continue;
-		pid_t pid = (pid_t)strtol(de->d_name, NULL, 10);
-		if (pid == n->init)
-			continue;
-		if (count < max)
-			pids[count] = pid;
-		count++;
-	}
-	return (int)count;
+	f->count = 0;
+	for (struct dirent *de; (de = readdir(d)) != NULL;)
+		if (is_pid(de->d_name))
+			take(f, de->d_name);
+	return 0;
+}
+
+int node_processes(const struct node *n, pid_t *pids, size_t max, struct err *e)
+{
+	struct found f = { .node = n, .pids = pids, .max = max };
+	if (!n->alive)
+		return 0;
+	ssize_t len = readlink("/proc/self/ns/pid", f.own_ns, sizeof(f.own_ns) - 1);
+	if (len < 0)
+		return ERR(e, errno, "read '/proc/self/ns/pid'");
+	f.own_ns[len] = '\0';
+	if (!look_inside(&f) && look_outside(&f, e) < 0)
+		return -1;
+	return (int)f.count;
 }
 
 /* "NSpid: 4711 12 3": as seen from us, from the node, from a namespace below it. */

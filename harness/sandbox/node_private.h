@@ -90,6 +90,7 @@ struct node {
 	pid_t init;      /* 0: none, or reaped */
 	int pidfd, sock; /* of init; our end */
 	int root_fd, netns_fd, pidns_fd;
+	int proc_fd; /* its own procfs, whatever is mounted over it by now */
 	bool alive;
 	bool answered;    /* PONG came */
 	unsigned refused; /* programs of the workflow that a dead node could not start */

@@ -97,6 +97,12 @@ static const char *const others[] = {
 	"rm /var/lib/dpkg/info/two:amd64.list; echo 1 >/w/f3",
 	"echo /w/big >/var/lib/dpkg/info/three.list; rm /w/f1; echo 1 >/w/absent",
 	"mv /var/lib/dpkg/info/one.list /var/lib/dpkg/info/zzz.list",
+	"cat /var/lib/dpkg/info/one.list >/var/lib/dpkg/info/a-b.list; "
+	"cat /var/lib/dpkg/info/one.list >/var/lib/dpkg/info/a.list",
+	"cd /var/lib/dpkg/info; cat one.list >>two:amd64.list; cat two:amd64.list >>one.list",
+	"rm /var/lib/dpkg/info/first.list",
+	"echo /w/f4 >/var/lib/dpkg/info/first.list",
+	"rm /var/lib/dpkg/info/*.list",
 	"rm -r /var/lib/dpkg",
 	"cp -a /var/lib/dpkg /var/lib/new; rm -r /var/lib/dpkg; mv /var/lib/new /var/lib/dpkg",
 	"cd /var/lib; mv dpkg /srv; ln -s /srv/dpkg .; echo /w/f6 >>dpkg/info/one.list",

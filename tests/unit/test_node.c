@@ -219,6 +219,9 @@ START_TEST(processes_below_a_nested_namespace_are_the_nodes)
 	(void)bench_ask(n, "unshare -p -f sleep 60 >/dev/null 2>&1 & sleep 0.3");
 	pid_t pids[8];
 	ck_assert_int_eq(node_processes(n, pids, 8, &e), 2);
+	/* Whatever the workflow mounts over its /proc. */
+	(void)bench_ask(n, "mount -t tmpfs hides /proc");
+	ck_assert_int_eq(node_processes(n, pids, 8, &e), 2);
 	bench_close_with(&b, n);
 }
 END_TEST

@@ -34,7 +34,8 @@ const char *world_root(void)
 		"$i;"
 		" printf '/w\n/w/f1\n/w/f2\n/w/dir/in\n/w/gone/z\n/w/absent\n/w/dir\n/w/l1\n' "
 		">$i/one.list;"
-		" printf '/w/f2\n/w/f3\n/w/a\n/w/full/x\n' >$i/two:amd64.list; : "
+		" printf '/w/f2\n/w/f3\n/w/a\n/w/full/x\n' >$i/two:amd64.list;"
+		" printf '/w/f2\n/w/f1\n' >$i/first.list; : "
 		">../var/lib/dpkg/status",
 		test_busybox_root(), root, root);
 	world_host(script);
