@@ -3,7 +3,8 @@
 # strace-loop.sh ROOT [MAX [ROLLBACK]]: what a sweep does, by hand, as the plain loop that engineers
 # write: for 15 kinds of calls, for each N: `dpkg --install demo_2.deb` over demo_1 in a fresh overlay
 # on ROOT (the image or folder of scenarios/dpkg-upgrade's node), killed by strace at the N-th such
-# call of a process; then ROLLBACK; then all that was written against ROOT. At most MAX points,
+# call of a process; then ROLLBACK; then the scenario's two questions about health; then all that was
+# written against ROOT. At most MAX points,
 # evenly spread. Prints what came of them, and points per second; on one processor, uppers in memory.
 # With KEEP=FILE a line a point: kind, N, exit codes, what differs.
 # (With --seccomp-bpf strace would be quicker, but strikes nothing: version 6.1 loses the signal.)
@@ -78,7 +79,7 @@ all=$(wc -l <counted)
 awk -v all="$all" -v max="$max" 'int(NR * max / all) > int((NR - 1) * max / all)' counted >points
 
 now() { date +%s.%N; }
-clean=0 left=0 failed=0 unfelt=0 begin=$(now)
+clean=0 left=0 failed=0 unfelt=0 ill=0 begin=$(now)
 while read -r kind n; do
 	fresh
 	status=0 back=0
@@ -86,6 +87,9 @@ while read -r kind n; do
 		chroot m sh -ec "exec $patch" >/dev/null 2>&1 </dev/null || status=$?
 	chroot m sh -ec "$rollback" >log 2>&1 </dev/null || back=$?
 	[ $status -ne 0 ] || unfelt=$((unfelt + 1))
+	# Each in a shell of its own, as probes are.
+	chroot m sh -ec demo >/dev/null 2>&1 </dev/null &&
+		[ -z "$(chroot m sh -ec 'dpkg --audit' 2>&1 </dev/null)" ] || ill=$((ill + 1))
 	: >differs
 	if [ $back -ne 0 ]; then failed=$((failed + 1))
 	elif residue; then left=$((left + 1))
@@ -95,6 +99,6 @@ while read -r kind n; do
 	fi
 	drop
 done <points
-awk -v b="$begin" -v e="$(now)" -v n="$max" -v all="$all" -v c="$clean" -v l="$left" -v f="$failed" -v u="$unfelt" 'BEGIN {
+awk -v b="$begin" -v e="$(now)" -v n="$max" -v all="$all" -v c="$clean" -v l="$left" -v f="$failed" -v u="$unfelt" -v i="$ill" 'BEGIN {
 	printf "strace loop: %d of %d points in %.1f s on one core: %.1f points a second and core\n", n, all, e - b, n / (e - b)
-	printf "  came back %d, left residue %d, rollback failed %d (the patch ended well in %d)\n", c, l, f, u }'
+	printf "  came back %d, left residue %d, rollback failed %d, unhealthy %d (the patch ended well in %d)\n", c, l, f, i, u }'
