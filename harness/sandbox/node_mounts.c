@@ -82,7 +82,8 @@ static bool has_option(const char *options, const char *word)
 	return false;
 }
 
-/* dpkg's own undo fails on an overlay without index (stale file handle). A node that boots again
+/* dpkg's own undo fails on an overlay without index (stale file handle); without redirects rename(2)
+ * refuses a folder of the image (EXDEV), which no disk does. A node that boots again
  * has the upper and the work folder that it had: the index lies in the latter. The kernel gives
  * neither to a second mount, and the first may be a moment in going. */
 static int mount_overlay(const char *before)
@@ -91,7 +92,7 @@ static int mount_overlay(const char *before)
 	/* With a new upper the kernel says uuid=on of its own accord, and later not any more. */
 	(void)snprintf(options, sizeof(options),
 		       "lowerdir=lower,upperdir=upper,workdir=work,index=on,xino=on,metacopy=off,"
-		       "redirect_dir=off%s",
+		       "redirect_dir=on%s",
 		       has_option(before, "uuid=on") ? ",uuid=on" : "");
 	int rc;
 	for (int i = 0;; i++) {
@@ -295,6 +296,8 @@ static const char *overlay_lacks(const char *o, bool one_fs)
 {
 	if (!has_option(o, "index=on") && (has_option(o, "index=off") || !default_on("index")))
 		return "index=on";
+	if (!has_option(o, "redirect_dir=on"))
+		return "redirect_dir=on";
 	return !has_option(o, "xino=on") && !one_fs ? "xino=on" : NULL;
 }
 

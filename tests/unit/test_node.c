@@ -209,6 +209,20 @@ START_TEST(two_nodes_do_not_see_each_other)
 }
 END_TEST
 
+/* As on a disk: mv(1) has no need to copy what it should only rename. */
+START_TEST(a_folder_of_the_image_can_be_renamed)
+{
+	struct bench b;
+	TEST_NEEDS_ROOT();
+	bench_open(&b);
+	struct node *n = bench_node(&b, "web", NULL);
+	ck_assert_str_eq(bench_ask(n, "i=$(stat -c %i /etc); mv /etc /srv/moved; "
+				      "[ $i = $(stat -c %i /srv/moved) ] && echo same"),
+			 "same");
+	bench_close_with(&b, n);
+}
+END_TEST
+
 START_TEST(processes_below_a_nested_namespace_are_the_nodes)
 {
 	struct bench b;
@@ -425,6 +439,7 @@ Suite *suite_node(void)
 	tcase_add_test(t, writes_do_not_reach_the_lower);
 	tcase_add_test(t, two_nodes_do_not_see_each_other);
 	tcase_add_test(t, processes_below_a_nested_namespace_are_the_nodes);
+	tcase_add_test(t, a_folder_of_the_image_can_be_renamed);
 	tcase_add_test(t, limits_hold);
 	tcase_add_loop_test(t, what_cannot_be_built_leaves_nothing, 0,
 			    sizeof(broken) / sizeof(broken[0]));

@@ -55,6 +55,9 @@ const char *const world_changes[] = {
 	"rm /w/f1; mkdir /w/f1; echo in it >/w/f1/f",
 	"mkdir /w/own; echo 1 >/w/own/f; mkdir /w/own/d; mv /w/own /w/moved",
 	"rm -r /w/full; mkdir /w/full; echo only >/w/full/only; chmod 2750 /w/full",
+	"mv /w/dir /w/moved; mv /w/moved/sub /w/sub; echo 1 >/w/moved/new; chmod 700 /w/sub",
+	"mv /w/dir /w/full/in; mkdir /w/dir; echo 2 >/w/dir/f; mv /w/gone /w/gone2; rm -r /w/gone2",
+	"mv /w/full /full; mv /full/x /w/x; mv /full /w/full",
 	"echo more >>/w/a", /* all three show it */
 	"echo more >>/w/a; rm /w/a",
 	"echo more >>/w/b; rm /w/a /w/c",

@@ -7,7 +7,7 @@
 
 const char *world_root(void);  /* a new one each time */
 const char *world_image(void); /* the same, as an image */
-enum { WORLD_CHANGES = 23 };
+enum { WORLD_CHANGES = 26 };
 extern const char *const world_changes[]; /* for sh in a node on it */
 void world_attributes(struct node *n);    /* sets extended attributes */
 void world_host(const char *script);      /* sh on the host; must end with 0 */
