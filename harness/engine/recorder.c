@@ -67,6 +67,25 @@ bool point_hashes_have(const uint64_t *sorted, size_t count, uint64_t hash)
 	return bsearch(&hash, sorted, count, sizeof(hash), by_hash) != NULL;
 }
 
+/* Of a node with a disk. Its file system is not looked into at every call: where the node lives on,
+ * no two points of it count as the same state. What its power's loss leaves is another matter. */
+static int name_disk(struct recorder *r, size_t node, struct buf *all, struct err *e)
+{
+	struct drill *d = r->drill;
+	char name[HASH_TEXT];
+	const struct step_plan *step = plan_step(d->plan, r->in_rollback, r->step);
+	int named = 0;
+	if (r->spec->power && strcmp(step->node, d->plan->nodes[node].name) == 0)
+		named = node_disk_name(d->nodes[node].node, name, e);
+	if (named < 0)
+		return -1;
+	if (named > 0)
+		buf_printf(all, "durable on %s: %s\n", step->node, name);
+	else
+		buf_printf(all, "disk %zu\n", r->count);
+	return 0;
+}
+
 /* One name for what all nodes have written, and for the processes that live on without the step. */
 static int name_state(struct recorder *r, char ret[HASH_TEXT], size_t *ret_live, uint64_t *bytes,
 		      struct err *e)
@@ -78,10 +97,9 @@ static int name_state(struct recorder *r, char ret[HASH_TEXT], size_t *ret_live,
 	for (size_t i = 0; i < d->plan->node_count; i++) {
 		char one[HASH_TEXT];
 		struct upper_size size;
-		/* A file system of its own is not looked into at every call: no two points of it
-		 * count as the same state. */
 		if (d->plan->nodes[i].disk.given) {
-			buf_printf(&all, "disk %zu\n", r->count);
+			if (name_disk(r, i, &all, e) < 0)
+				return -1;
 			continue;
 		}
 		if (upper_digest(d->nodes[i].node, r->caches[i], one, &size, e) < 0)

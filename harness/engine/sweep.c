@@ -82,6 +82,7 @@ struct record_spec sweep_record(const struct sweeping *w)
 		.lines = lines,
 		.in_patch = strcmp(w->ask.in, "rollback") != 0,
 		.in_rollback = strcmp(w->ask.in, "patch") != 0,
+		.power = w->strike.leaves == LEAVES_DURABLE,
 		.offer_fd = -1,
 	};
 }

@@ -38,7 +38,7 @@ static const struct {
 	const char *why;
 } no_branch[] = {
 	{ LEAVES_MEMORY, "some of the workflow lives on, and its memory is no part of a state" },
-	{ LEAVES_DURABLE, "what was durable shows only where the power is really cut" },
+	{ LEAVES_DURABLE, "what was durable is kept by no copy of a state; the power is really cut" },
 };
 
 /* NULL: a kept state can stand for this point. */
@@ -86,7 +86,7 @@ static void tell_unstable(struct sweeping *w)
 
 size_t sweep_merge(struct sweeping *w, struct point_list *l)
 {
-	bool merge = !w->ask.no_reduce && sweep_strike_leaves_state(&w->strike);
+	bool merge = !w->ask.no_reduce && sweep_strike_merges(&w->strike);
 	return point_classes(l, merge, goes_on, w);
 }
 

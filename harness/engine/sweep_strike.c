@@ -108,6 +108,11 @@ bool sweep_strike_leaves_state(const struct sweep_strike *s)
 	return s->leaves == LEAVES_WRITTEN || s->leaves == LEAVES_BOOTED;
 }
 
+bool sweep_strike_merges(const struct sweep_strike *s)
+{
+	return s->leaves != LEAVES_MEMORY;
+}
+
 void sweep_strike_free(struct sweep_strike *s)
 {
 	free(s->inject);

@@ -35,8 +35,10 @@ int sweep_strike_fits(const struct sweep_strike *s, const char *points, struct e
 /* Would it make a fault at all? Exit 64 with what is wrong in --strike, before anything runs. */
 int sweep_strike_try(const struct sweep_strike *s, struct plan_doc *doc, const struct plan *plan,
 		     struct err *e);
-/* Behind it a state on disk is all there is: points that leave the same one are the same. */
+/* Behind it a state on disk is all there is, which a copy can stand for. */
 bool sweep_strike_leaves_state(const struct sweep_strike *s);
+/* Points that leave the same state, or have the same durable, are the same. */
+bool sweep_strike_merges(const struct sweep_strike *s);
 void sweep_strike_free(struct sweep_strike *s);
 
 /* Where a fault strikes. */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "harness/base/err.h"
+#include "harness/base/hash.h"
 #include "harness/model/disk.h"
 
 enum { DISK_DEVICE_MAX = 32 }; /* bytes of "/dev/loop4711" */
@@ -38,6 +39,8 @@ uint64_t disk_size_for(enum disk_fs fs, uint64_t bytes, uint64_t entries);
 /* A copy of an image that is not synced: what its file has in memory counts. By reflink where the
  * file system has them, else holes and zeros stay holes. */
 int disk_copy(const char *from, const char *to, struct err *e);
+/* A name for what an image holds, synced or not. */
+int disk_name(const char *image, char ret[HASH_TEXT], struct err *e);
 /* In how many bytes, by blocks of 4 KiB, two images of one size differ. */
 int disk_differ(const char *a, const char *b, uint64_t *ret, struct err *e);
 

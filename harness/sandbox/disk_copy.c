@@ -130,6 +130,41 @@ int disk_copy(const char *from, const char *to, struct err *e)
 	return -1;
 }
 
+/* Blocks of zeros and holes are the same; where each of the others lies counts. */
+static void add_data(struct hash *h, const char *data, size_t len, off_t at)
+{
+	for (size_t i = 0; i < len; i += BLOCK) {
+		const size_t n = len - i < BLOCK ? len - i : BLOCK;
+		const off_t where = at + (off_t)i;
+		if (is_zero(data + i, n))
+			continue;
+		hash_add(h, &where, sizeof(where));
+		hash_add(h, data + i, n);
+	}
+}
+
+int disk_name(const char *image, char ret[HASH_TEXT], struct err *e)
+{
+	struct stat st;
+	GUARD(mem) char *chunk = mem_alloc(CHUNK);
+	GUARD(fd) int fd = open(image, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return ERR(e, errno, "open '%s'", image);
+	struct hash *h = hash_begin();
+	off_t at = 0;
+	ssize_t n = 0;
+	for (size_t len; at < st.st_size && (len = next_data(fd, &at, st.st_size)) > 0;
+	     at += (off_t)len) {
+		n = get(fd, chunk, len, at);
+		if (n < 0)
+			break;
+		add_data(h, chunk, (size_t)n, at);
+	}
+	hash_text_of(h, ret);
+	hash_free(h);
+	return n < 0 ? ERR(e, errno, "read '%s'", image) : 0;
+}
+
 static int count_chunk(const int fds[2], char *chunks, size_t len, off_t at, uint64_t *ret)
 {
 	char *a = chunks, *b = chunks + CHUNK;

@@ -291,6 +291,7 @@ static void forget(struct node *n)
 		*fds[i] = -1;
 	}
 	n->pidns[0] = '\0';
+	n->disk_name[0] = '\0';
 	free(n->root_path);
 	n->root_path = mem_strdup(NO_ROOT);
 }

@@ -133,6 +133,30 @@ int node_disk_copy(const struct node *n, const char *to, struct err *e)
 	return result;
 }
 
+int node_disk_name(struct node *n, char ret[HASH_TEXT], struct err *e)
+{
+	GUARD(mem) char *disk = mem_printf("%s/" NODE_DISK, n->spec.work_dir);
+	for (int tries = 0; tries < COPY_TRIES; tries++) {
+		uint64_t before, after;
+		bool busy;
+		if (!disk_writes(n->ready.device, &before, &busy))
+			return 0;
+		if (!busy && n->disk_name[0] != '\0' && before == n->disk_named) {
+			memcpy(ret, n->disk_name, HASH_TEXT);
+			return 1;
+		}
+		n->disk_name[0] = '\0';
+		if (disk_name(disk, ret, e) < 0)
+			return -1;
+		if (busy || !disk_writes(n->ready.device, &after, &busy) || busy || before != after)
+			continue;
+		memcpy(n->disk_name, ret, HASH_TEXT);
+		n->disk_named = after;
+		return 1;
+	}
+	return 0;
+}
+
 int node_power_cut(struct node *n, struct node_cut *ret, struct err *e)
 {
 	GUARD(mem) char *disk = mem_printf("%s/" NODE_DISK, n->spec.work_dir);

@@ -94,6 +94,8 @@ struct node {
 	bool alive;
 	bool answered;    /* PONG came */
 	unsigned refused; /* programs of the workflow that a dead node could not start */
+	char disk_name[HASH_TEXT]; /* what node_disk_name() said last; "": nothing */
+	uint64_t disk_named;       /* the device's writes by then */
 	struct loop_src *sock_src, *child_src;
 	struct proc *procs;
 	uint32_t last_id;
