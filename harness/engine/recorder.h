@@ -34,7 +34,7 @@ struct record_spec {
 	bool steps;     /* the start and the end of each step are points */
 	bool lines;     /* what it prints, line by line; it runs on meanwhile */
 	bool in_patch, in_rollback;
-	bool power; /* the state is what the power's loss would leave of the step's node */
+	bool power;   /* the state is what the power's loss would leave of the step's node */
 	int offer_fd; /* the wanted points are offered there; -1: none are */
 	/* Names the states of, and offers, only points whose key is among these hashes
 	 * (point_hash()), sorted; NULL: names all, and offers none. */

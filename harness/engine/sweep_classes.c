@@ -38,7 +38,8 @@ static const struct {
 	const char *why;
 } no_branch[] = {
 	{ LEAVES_MEMORY, "some of the workflow lives on, and its memory is no part of a state" },
-	{ LEAVES_DURABLE, "what was durable is kept by no copy of a state; the power is really cut" },
+	{ LEAVES_DURABLE,
+	  "what was durable is kept by no copy of a state; the power is really cut" },
 };
 
 /* NULL: a kept state can stand for this point. */

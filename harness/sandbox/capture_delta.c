@@ -173,8 +173,8 @@ int delta_owners(const struct delta *d, const struct node *n, struct dpkg_owners
 	const char **files = mem_array(d->lists.count, sizeof(*files));
 	for (size_t i = 0; i < d->lists.count; i++)
 		files[i] = d->lists.text + d->lists.items[i] + 1;
-	int result = dpkg_owners_patch(d->base->owners, node_root_fd(n), files, d->lists.count, ret,
-				       e);
+	int result =
+		dpkg_owners_patch(d->base->owners, node_root_fd(n), files, d->lists.count, ret, e);
 	free(files);
 	return result;
 }
@@ -255,7 +255,7 @@ int delta_copy_until(struct delta *d, struct capture *c, const struct dpkg_owner
 		if (capture_line(c, e) < 0)
 			return -1;
 	}
-	d->next = end + (path != NULL && end < d->base->count &&
-			 strcmp(lines[end].path, path) == 0);
+	d->next =
+		end + (path != NULL && end < d->base->count && strcmp(lines[end].path, path) == 0);
 	return copy_run(c, &lines[run], end - run, e);
 }

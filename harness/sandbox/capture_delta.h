@@ -42,7 +42,8 @@ struct delta {
 	struct path_list hidden;  /* folders of the image whose content is hidden, "/a/", sorted */
 	size_t next, next_hidden; /* line of the base */
 	bool owners_moved;        /* dpkg's lists are not where the image has them */
-	struct path_list lists;   /* those of them that were written to, by the names of their files */
+	struct path_list
+		lists; /* those of them that were written to, by the names of their files */
 };
 
 /* 1: usable; 0: the image's lines tell too little (something is mounted, a folder is redirected):

@@ -13,7 +13,6 @@
 #include "harness/base/guard.h"
 #include "harness/sandbox/rooted.h"
 
-
 struct reading {
 	struct arena *arena;
 	struct dpkg_db *db;

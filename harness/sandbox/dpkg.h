@@ -9,9 +9,9 @@
 #include "harness/base/err.h"
 #include "harness/base/mem.h"
 
-#define DPKG_DIR "/var/lib/dpkg"
+#define DPKG_DIR   "/var/lib/dpkg"
 #define DPKG_LISTS DPKG_DIR "/info" /* where it says which package owns a path */
-#define DPKG_LIST ".list"           /* of the names of those files */
+#define DPKG_LIST  ".list"          /* of the names of those files */
 enum { DPKG_FILE_MAX = 64 << 20 };  /* bytes of a status or list file */
 
 struct dpkg_package {

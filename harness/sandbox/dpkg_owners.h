@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which package of dpkg's lists a path. Keeps hashes of the paths, not the paths: it only informs. */
+/* Which package of dpkg's lists a path. Keeps hashes of the paths, not the paths: it only informs.
+ */
 #ifndef BACKOUT_SANDBOX_DPKG_OWNERS_H
 #define BACKOUT_SANDBOX_DPKG_OWNERS_H
 

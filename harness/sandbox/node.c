@@ -281,8 +281,7 @@ static int end_init(struct node *n, struct err *e)
  * have init's number one day, so its path is forgotten. */
 static void forget(struct node *n)
 {
-	int *fds[] = { &n->sock,    &n->pidfd,    &n->root_fd,
-		       &n->proc_fd, &n->netns_fd, &n->pidns_fd };
+	int *fds[] = { &n->sock, &n->pidfd, &n->root_fd, &n->proc_fd, &n->netns_fd, &n->pidns_fd };
 	n->alive = false;
 	loop_remove(n->sock_src);
 	n->sock_src = NULL;

@@ -83,8 +83,8 @@ int node_power_cut(struct node *n, struct node_cut *ret, struct err *e);
 /* The disk of a node that runs, whole and written back, as a file `to` that does not exist yet, and
  * does not after a failure. Its processes stand meanwhile, and go on. */
 int node_disk_copy(const struct node *n, const char *to, struct err *e);
-/* Names what a power cut would leave of the disk at this moment. 1: named; 0: the disk is written to
- * all the time. Read again only once it has been written to since the last time. */
+/* Names what a power cut would leave of the disk at this moment. 1: named; 0: the disk is written
+ * to all the time. Read again only once it has been written to since the last time. */
 int node_disk_name(struct node *n, char ret[HASH_TEXT], struct err *e);
 /* Its init is asked and answers (two seconds at most); may tell ends of programs. */
 int node_answers(struct node *n, struct err *e);

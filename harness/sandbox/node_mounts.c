@@ -82,10 +82,10 @@ static bool has_option(const char *options, const char *word)
 	return false;
 }
 
-/* dpkg's own undo fails on an overlay without index (stale file handle); without redirects rename(2)
- * refuses a folder of the image (EXDEV), which no disk does. A node that boots again
- * has the upper and the work folder that it had: the index lies in the latter. The kernel gives
- * neither to a second mount, and the first may be a moment in going. */
+/* dpkg's own undo fails on an overlay without index (stale file handle); without redirects
+ * rename(2) refuses a folder of the image (EXDEV), which no disk does. A node that boots again has
+ * the upper and the work folder that it had: the index lies in the latter. The kernel gives neither
+ * to a second mount, and the first may be a moment in going. */
 static int mount_overlay(const char *before)
 {
 	char options[160];

@@ -92,8 +92,8 @@ struct node {
 	int root_fd, netns_fd, pidns_fd;
 	int proc_fd; /* its own procfs, whatever is mounted over it by now */
 	bool alive;
-	bool answered;    /* PONG came */
-	unsigned refused; /* programs of the workflow that a dead node could not start */
+	bool answered;             /* PONG came */
+	unsigned refused;          /* programs of the workflow that a dead node could not start */
 	char disk_name[HASH_TEXT]; /* what node_disk_name() said last; "": nothing */
 	uint64_t disk_named;       /* the device's writes by then */
 	struct loop_src *sock_src, *child_src;

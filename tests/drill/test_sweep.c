@@ -59,6 +59,27 @@ START_TEST(merging_and_branching_are_true)
 }
 END_TEST
 
+/* Points between two of which nothing became durable are one, for a power cut. */
+START_TEST(power_cuts_are_merged)
+{
+	TEST_NEEDS_ROOT();
+	struct sweep_room room;
+	struct sweep_try few, all;
+	sweep_room_set_up(&room);
+	SWEEP_TOY(&few, &room, "sweep-power.json", "--strike", "power");
+	sweep_is_complete(&few);
+	ck_assert(few.s->reduced);
+	ck_assert_uint_lt(few.s->class_count, few.s->point_count);
+	ck_assert_uint_ge(few.s->class_count, 3);
+	SWEEP_TOY(&all, &room, "sweep-power.json", "--strike", "power", "--no-reduce");
+	ck_assert_uint_eq(all.s->class_count, all.s->point_count);
+	ck_assert_uint_gt(sweep_points_of(&all, OUTCOME_DEGRADED), 0);
+	sweep_same(&few, &all, "merged, and every point");
+	sweep_try_free(&all);
+	sweep_try_free(&few);
+}
+END_TEST
+
 /* What a workflow changes outside of files is in no kept state. */
 START_TEST(changes_outside_of_files)
 {
@@ -174,6 +195,7 @@ Suite *suite_sweep(void)
 	Suite *s = suite_create("sweep");
 	sweep_add_case(s, "merging_and_branching_are_true", merging_and_branching_are_true,
 		       WORKFLOWS);
+	sweep_add_case(s, "power_cuts_are_merged", power_cuts_are_merged, 1);
 	sweep_add_case(s, "changes_outside_of_files", changes_outside_of_files, 4);
 	sweep_add_case(s, "never_merged", never_merged, 4);
 	sweep_add_case(s, "kinds_of_points", kinds_of_points, 1);

@@ -104,8 +104,9 @@ START_TEST(a_crash_keeps_all)
 }
 END_TEST
 
-/* What a cut would leave has the same name until something becomes durable. xfs and btrfs write their
- * logs at times of their own: then it has another one, and no two points count as the same. */
+/* What a cut would leave has the same name until something becomes durable. xfs and btrfs write
+ * their logs at times of their own: then it has another one, and no two points count as the same.
+ */
 START_TEST(named_by_what_is_durable)
 {
 	TEST_NEEDS_ROOT();
