@@ -56,7 +56,8 @@ struct drill {
 
 	/* The step that runs now. */
 	const struct step_plan *step;
-	pid_t runner;
+	pid_t runner;  /* 0: none, or not known yet */
+	bool starting; /* the loop runs while its program is being started */
 
 	unsigned troubles; /* steps that failed, and what called for a rollback */
 

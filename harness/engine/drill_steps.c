@@ -171,7 +171,11 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 	struct proc *proc = NULL;
 	struct err start = { 0 };
 	int result = 0;
-	if (spawn(d, filter, out_fd, &end->run, &proc, &start) < 0) {
+	d->starting = true;
+	int spawned = spawn(d, filter, out_fd, &end->run, &proc, &start);
+	d->starting = false;
+	if (spawned < 0) {
+		strike_spawned(d->strike);
 		if (loop_stopped(d->loop)) {
 			*e = start;
 			result = -1;
@@ -183,6 +187,7 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 		d->runner = proc_pid(proc);
 		result = recorded ? recorder_started(d->recorder, proc, e)
 				  : strike_started(d->strike, proc, e);
+		strike_spawned(d->strike);
 		guard_fd(&out_fd);
 		out_fd = -1;
 		if (result == 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "harness/base/clock.h"
+#include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/engine/drill_private.h"
@@ -26,7 +27,9 @@ struct strike {
 	struct loop_src *timer;
 	bool entered; /* the trigger watches a step now */
 	bool struck, applied, felt, undone;
-	char *evidence; /* of a fault that was felt within its strike: told behind it */
+	char *evidence;           /* of a fault that was felt within its strike: told behind it */
+	struct strike_site later; /* its trigger fired before the step's program was known */
+	char *later_detail;       /* NULL: it did not */
 };
 
 static void undo(struct strike *s)
@@ -77,7 +80,7 @@ static void notice(void *arg, const char *text)
 static bool step_running(void *arg)
 {
 	const struct strike *s = arg;
-	return s->drill->runner != 0;
+	return s->drill->runner != 0 || s->drill->starting;
 }
 
 static unsigned troubles(void *arg)
@@ -118,8 +121,15 @@ static void fire(void *arg, const struct strike_site *site)
 {
 	struct strike *s = arg;
 	struct journal_file *j = s->drill->journal;
-	if (s->struck)
+	if (s->struck || s->later_detail != NULL)
 		return;
+	/* Where nothing is held, it is of the whole step: wait until its program is known. */
+	if (s->drill->starting && site->stopped == 0) {
+		s->later_detail = mem_strdup(site->detail);
+		s->later = *site;
+		s->later.detail = s->later_detail;
+		return;
+	}
 	s->struck = true;
 	journal_put(j, EVENT_TRIGGER_HIT, F_STR("fault", s->fault->name),
 		    F_STR("kind", s->when->kind.name), F_BOOL("exact", s->when->kind.exact),
@@ -231,6 +241,7 @@ void strike_destroy(struct strike *s)
 		s->what->destroy(s->injection);
 	free(s->nodes);
 	free(s->evidence);
+	free(s->later_detail);
 	free(s->saved_dir);
 	free(s);
 }
@@ -270,6 +281,16 @@ int strike_started(struct strike *s, struct proc *step, struct err *e)
 		    s->when->started(s->trigger, step, e) < 0)
 			return -1;
 	return 0;
+}
+
+void strike_spawned(struct strike *s)
+{
+	for (; s != NULL; s = s->next) {
+		GUARD(mem) char *detail = s->later_detail; /* what `later` refers to */
+		s->later_detail = NULL;
+		if (detail != NULL)
+			fire(s, &s->later);
+	}
 }
 
 void strike_line(void *arg, const char *text)

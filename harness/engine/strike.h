@@ -24,6 +24,8 @@ int strike_enter(struct strike *s, bool in_rollback, int index, struct err *e);
 /* What to spawn the step's program with, behind strike_enter(); NULL: no filter. */
 const struct filter *strike_filter(struct strike *s);
 int strike_started(struct strike *s, struct proc *step, struct err *e);
+/* The step's program is known, or could not be started: what fired meanwhile strikes now. */
+void strike_spawned(struct strike *s);
 void strike_line(void *s, const char *text); /* the step has printed this line */
 int strike_leave(struct strike *s, struct err *e);
 

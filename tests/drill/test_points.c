@@ -19,6 +19,8 @@ static const struct toy_strike cases[] = {
 	  "rename(/srv/saved/b, /srv/app/b) by /bin/mv", " returned EIO", "a new\nb new\nc new\n" },
 	{ "killed when it has printed", "killed-when-it-has-printed", "restored",
 	  "line 1 like pla*: placed", "was reaped, killed by SIGKILL", "a new\nb new\nc new\n" },
+	{ "killed while it starts", "killed-while-it-starts", "restored",
+	  "after the step's begin (asked for 1 ms)", "was reaped, killed by SIGKILL", NULL },
 	{ "no such line", "no-such-line", "not_reached", NULL, NULL, NULL },
 };
 
