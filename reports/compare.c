@@ -12,7 +12,7 @@
 enum {
 	COMPARE_FORMAT = 1,
 	CELL_MAX = 96,
-	FIXED_BEFORE = 3, /* columns before and behind those of the outcomes */
+	FIXED_BEFORE = 4, /* columns before and behind those of the outcomes */
 	FIXED_BEHIND = 4,
 	COLUMNS_MAX = FIXED_BEFORE + OUTCOME_COUNT + FIXED_BEHIND,
 };
@@ -44,7 +44,7 @@ static void find_outcomes(struct table *t, const struct sweep_plan_row *rows, si
 
 static void fill_heading(struct table *t)
 {
-	static const char *const before[FIXED_BEFORE] = { "ROLLBACK", "DRILLED", "PASSED" };
+	static const char *const before[FIXED_BEFORE] = { "ROLLBACK", "ENDS", "DRILLED", "PASSED" };
 	static const char *const behind[FIXED_BEHIND] = { "GROUPS", "RECOVERY 50%", "95%", "MAX" };
 	struct line *l = &t->lines[0];
 	for (size_t c = 0; c < FIXED_BEFORE; c++)
@@ -62,8 +62,9 @@ static void fill_heading(struct table *t)
 static void fill_line(struct table *t, struct line *l, const struct sweep_plan_row *r)
 {
 	(void)snprintf(l->cell[0], CELL_MAX, "%s%s", r->rollback, r->complete ? "" : " *");
-	(void)snprintf(l->cell[1], CELL_MAX, "%zu/%zu", r->drilled, r->points);
-	(void)snprintf(l->cell[2], CELL_MAX, "%zu", r->passed);
+	(void)snprintf(l->cell[1], CELL_MAX, "%s", rollback_to_names[r->to]);
+	(void)snprintf(l->cell[2], CELL_MAX, "%zu/%zu", r->drilled, r->points);
+	(void)snprintf(l->cell[3], CELL_MAX, "%zu", r->passed);
 	for (size_t i = 0; i < t->shown_count; i++)
 		(void)snprintf(l->cell[FIXED_BEFORE + i], CELL_MAX, "%zu",
 			       r->points_of[t->shown[i]]);
@@ -149,6 +150,7 @@ static void put_json_row(struct buf *b, const struct sweep_plan_row *r)
 		r->worst != NULL ? mem_printf("backout replay %s %s", r->dir, r->worst) : NULL;
 	json_put_open(b, NULL, '{');
 	json_put_str(b, "rollback", r->rollback);
+	json_put_str(b, "to", rollback_to_names[r->to]);
 	json_put_str(b, "dir", r->dir);
 	json_put_int(b, "points", (int64_t)r->points);
 	json_put_int(b, "drilled", (int64_t)r->drilled);

@@ -12,8 +12,8 @@
 /* A table, and the command that replays the worst finding of each plan. */
 int compare_text(FILE *out, const struct sweep_plan_row *rows, size_t count, bool colour,
 		 struct err *e);
-/* {"format":1,"best":NAME or null,"plans":[{rollback, dir, points, drilled, passed, complete, cut,
- * groups, outcomes {OUTCOME: points}, recovery {classes, p50_ns, p95_ns, max_ns}, replay}]} */
+/* {"format":1,"best":NAME or null,"plans":[{rollback, to, dir, points, drilled, passed, complete,
+ * cut, groups, outcomes {OUTCOME: points}, recovery {classes, p50_ns, p95_ns, max_ns}, replay}]} */
 int compare_json(FILE *out, const struct sweep_plan_row *rows, size_t count, struct err *e);
 
 #endif

@@ -5,7 +5,8 @@
  *
  *	format       1
  *	run          name of the run's folder
- *	title, scenario {file, digest}, rollback (the plan that was drilled)
+ *	title, scenario {file, digest}, rollback (the plan that was drilled),
+ *	rollback_to  where it ends: before or patched
  *	exit         exit code of the run
  *	result       the same as a word: passed, failed, inconclusive, broken, aborted, error
  *	vacuous      true: the oracle is blind
@@ -23,15 +24,13 @@
  *	    sealed       false: the journal has no end
  *	    peak_rss     bytes, of the drill's process; null when unsealed
  *	    findings     [{outcome, evidence}] every row of the verdict table that holds
- *	    residue      [change] B -> after rollback; hidden entries too, each with hidden_by
- *	    residue_visible   how many are not hidden
- *	    drift, drift_visible   likewise: the control's patched state -> this drill's
- *	knockouts    [{name, label, sealed}]
- *	noise        [change] between the two controls
- *	hidden       [{by, why, count}] each mask and ignore row, and how often it hid an entry
- *	sweep        null, or what sweep_json.c describes
- *	change       {node, kind, key, what (added|removed|changed), owner (null: no package),
- *	              attrs [{name, before, after}], hidden_by, hidden_why}
+ *	    residue      [change] B (P where rollback_to is patched) -> after rollback; hidden
+ *entries too, each with hidden_by residue_visible   how many are not hidden drift, drift_visible
+ *likewise: the control's patched state -> this drill's knockouts    [{name, label, sealed}] noise
+ *[change] between the two controls hidden       [{by, why, count}] each mask and ignore row, and
+ *how often it hid an entry sweep        null, or what sweep_json.c describes change       {node,
+ *kind, key, what (added|removed|changed), owner (null: no package), attrs [{name, before, after}],
+ *hidden_by, hidden_why}
  */
 #include <stdlib.h>
 
@@ -151,6 +150,8 @@ static void put_head(struct buf *b, const struct report_input *in)
 	json_put_str(b, "digest", p->digest);
 	buf_putc(b, '}');
 	json_put_str(b, "rollback", p->rollback_count > 0 ? p->rollbacks[p->rollback].name : NULL);
+	json_put_str(b, "rollback_to",
+		     rollback_to_names[plan_goes_forward(p) ? TO_PATCHED : TO_BEFORE]);
 	json_put_int(b, "exit", in->exit);
 	json_put_str(b, "result", report_result(in->exit));
 	json_put_bool(b, "vacuous", in->controls->vacuous);

@@ -114,6 +114,8 @@ static int junit_write(FILE *out, const struct report_input *in, bool colour, st
 	property(&b, "run", in->id);
 	property(&b, "scenario", in->plan->file);
 	property(&b, "digest", in->plan->digest);
+	property(&b, "rollback_to",
+		 rollback_to_names[plan_goes_forward(in->plan) ? TO_PATCHED : TO_BEFORE]);
 	property(&b, "result", report_result(in->exit));
 	buf_puts(&b, "  </properties>\n");
 	for (size_t i = 0; i < in->count; i++)

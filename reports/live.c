@@ -133,7 +133,7 @@ void live_verdict(struct live *l, const struct verdict *v)
 	const char *what = v != NULL ? outcome_name(v->outcome) : "knock-out done";
 	/* Not a verdict yet: said again when the counter-proof is in. */
 	if (v != NULL && v->outcome == OUTCOME_UNPROVEN)
-		what = "back at B (the counter-proof follows)";
+		what = "clean (the counter-proof follows)";
 	const char *off = v != NULL ? paint(l->colour, PAINT_OFF) : "";
 	if (l->terminal)
 		(void)fprintf(l->out, "  %-30.30s %6.1f s  %s%s%s\n", l->name, elapsed(l), tone,

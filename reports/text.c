@@ -57,13 +57,15 @@ static void note(char *ret, size_t size, const struct report_item *it)
 	else if (v->unstable)
 		(void)snprintf(ret, size, "unstable: the patch failed all the same");
 	else if (v->residue_visible > 0)
-		(void)snprintf(ret, size, "%zu %s left", v->residue_visible,
-			       v->residue_visible == 1 ? "entry" : "entries");
+		(void)snprintf(ret, size, "%zu %s %s", v->residue_visible,
+			       v->residue_visible == 1 ? "entry" : "entries",
+			       v->forward ? "not as a clean patch leaves them" : "left");
 	else if (v->drift_visible > 0)
 		(void)snprintf(ret, size, "%zu %s not as a clean patch leaves them",
 			       v->drift_visible, v->drift_visible == 1 ? "entry" : "entries");
 	else if (it->fault == NULL && v->pass)
-		(void)snprintf(ret, size, "patch and clean rollback%s", ran_twice(it));
+		(void)snprintf(ret, size, "patch and clean %s%s",
+			       v->forward ? "roll-forward" : "rollback", ran_twice(it));
 	else if (it->fault != NULL && !it->fault->trigger->exact)
 		(void)snprintf(ret, size, "inexact trigger: %s", it->fault->trigger->name);
 }
@@ -203,8 +205,8 @@ static void put_failure(struct buf *b, const struct report_input *in, const stru
 	put_expected(b, it);
 	report_verdict_facts(b, v);
 	if (v->residue_visible > 0) {
-		buf_printf(b, "    residue   %zu, against the state before the patch:\n",
-			   v->residue_visible);
+		buf_printf(b, "    residue   %zu, against the %s:\n", v->residue_visible,
+			   v->forward ? "patched state" : "state before the patch");
 		put_changes(b, &v->residue, CHANGES_SHOWN_MAX);
 	}
 	if (v->drift_visible > 0) {
@@ -264,7 +266,8 @@ static void put_head(struct buf *b, const struct report_input *in, bool colour)
 	buf_printf(b, "%s%s%s\nrun %s", paint(colour, PAINT_BOLD),
 		   p->title != NULL ? p->title : p->slug, paint(colour, PAINT_OFF), in->id);
 	if (p->rollback_count > 0)
-		buf_printf(b, ", rollback %s", p->rollbacks[p->rollback].name);
+		buf_printf(b, ", rollback %s%s", p->rollbacks[p->rollback].name,
+			   plan_goes_forward(p) ? " (to the patched state)" : "");
 	if (p->window.target > 0)
 		buf_printf(b, ", window %s",
 			   clock_text(p->window.target, target[0], sizeof(target[0])));

@@ -18,6 +18,7 @@ wrong='
 scenarios/nginx-upgrade/bad-rollback.json configure-then-downgrade 1
 scenarios/dpkg-upgrade/scenario.json reinstall-old 1
 scenarios/dpkg-upgrade/scenario.json configure-then-downgrade 1
+scenarios/dpkg-upgrade/scenario.json configure 1
 scenarios/dpkg-dozen/scenario.json purge 1
 scenarios/postgresql-15-upgrade/scenario.json reinstall-old 1
 scenarios/config-push/wrong.json restore 1
@@ -37,6 +38,9 @@ scenarios/dpkg-upgrade/scenario.json snapshot 0 0 --strike=crash
 scenarios/dpkg-upgrade/scenario.json forward-then-back 0 0
 scenarios/dpkg-upgrade/scenario.json reinstall-old 1 3
 scenarios/dpkg-upgrade/scenario.json configure-then-downgrade 1 1
+scenarios/dpkg-upgrade/scenario.json roll-forward 0 0
+scenarios/dpkg-upgrade/scenario.json configure-and-upgrade 0 0
+scenarios/dpkg-upgrade/scenario.json configure 1 3
 scenarios/dpkg-dozen/scenario.json snapshot 0 0 --budget=10m
 scenarios/openssl-upgrade/scenario.json - 0 0 --points=programs --budget=5m
 scenarios/nginx-upgrade/scenario.json - 0 0 --points=programs --budget=5m

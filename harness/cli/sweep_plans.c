@@ -152,9 +152,11 @@ static int compare(const struct plans *p, bool json, struct err *e)
 	struct sweep_plan_row rows[PLAN_ROLLBACKS_MAX];
 	size_t count = 0;
 	for (size_t i = 0; i < p->count; i++) {
-		const struct sweep *s = p->runs[i] != NULL ? run_view(p->runs[i])->sweep : NULL;
-		if (s != NULL)
-			sweep_plan_row(&rows[count++], p->names[i], p->dirs[i], s);
+		const struct run_view *view = p->runs[i] != NULL ? run_view(p->runs[i]) : NULL;
+		const struct plan *plan = view != NULL ? view->plan : NULL;
+		if (view != NULL && view->sweep != NULL)
+			sweep_plan_row(&rows[count++], &plan->rollbacks[plan->rollback], p->dirs[i],
+				       view->sweep);
 		else if (p->runs[i] != NULL)
 			(void)fprintf(stderr, "plan '%s' was not swept: see %s/report.txt\n",
 				      p->names[i], p->dirs[i]);

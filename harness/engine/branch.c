@@ -121,20 +121,15 @@ static void journal_strike(struct drill *d, const char *why)
 	journal_step_end(d, why);
 }
 
-/* How many entries differ from B in what the knock-out's folder holds so far. */
+/* How many entries differ from where the rollback has to end, in what the knock-out's folder holds
+ * so far. */
 static int count_visible(const struct drill *d, const char *dir, size_t *ret, struct err *e)
 {
 	struct record_file *file;
 	if (record_open(&file, dir, e) < 0)
 		return -1;
-	const struct record *r = record_get(file);
 	struct arena *arena = arena_create();
-	struct changes changes = { 0 };
-	int result = 0;
-	for (size_t i = 0; result == 0 && i < r->state_count; i++)
-		result = state_diff(arena, r->states[i].node, r->states[i].phase[PHASE_BEFORE],
-				    r->states[i].phase[PHASE_AFTER], &changes, e);
-	*ret = result == 0 ? state_mask(&d->plan->state, &changes) : 0;
+	int result = verdict_visible(arena, d->spec->branch->controls, record_get(file), ret, e);
 	arena_destroy(arena);
 	record_close(file);
 	return result;
@@ -145,7 +140,7 @@ static int ask_health(struct drill *d, struct err *e)
 {
 	int64_t since, begin = clock_now();
 	const char *why = NULL;
-	if (health_phase(d->health, PROBE_AFTER, e) < 0)
+	if (health_end_phase(d->health, e) < 0)
 		return -1;
 	int healthy = health_wait(d->health, d->plan->window.settle,
 				  begin + drill_patience(d->plan), &since, &why, e);
@@ -180,7 +175,9 @@ static int knock_out_body(struct drill *d, const char *prefix, size_t len, const
 	if (visible == 0)
 		return ask_health(d, e);
 	journal_put(d->journal, EVENT_HEALTH_UNASKED,
-		    F_STR("why", "the state differs from B, which is proof enough"));
+		    F_STR("why", plan_goes_forward(d->plan)
+					 ? "the state differs from P, which is proof enough"
+					 : "the state differs from B, which is proof enough"));
 	return 0;
 }
 

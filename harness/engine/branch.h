@@ -15,6 +15,7 @@
 #include "harness/base/err.h"
 
 struct drill;
+struct judged_controls;
 
 struct branch_spec {
 	const char *dir;  /* as offer.h has it; its node folders are used up */
@@ -27,6 +28,7 @@ struct branch_spec {
 	bool reboot; /* the struck node dies and boots again; else the workflow is killed */
 	/* A folder for the knock-out, which is the same state without a rollback; NULL: none. */
 	const char *knockout_dir;
+	const struct judged_controls *controls; /* by which the knock-out is looked at */
 };
 
 int branch_play(struct drill *d, struct err *e);

@@ -136,6 +136,11 @@ int64_t drill_patience(const struct plan *p)
 		if (slack > most)
 			most = slack;
 	}
+	for (size_t i = 0; plan_goes_forward(p) && i < p->goal_count; i++) {
+		int64_t slack = p->goal[i].tolerate_for + p->goal[i].timeout;
+		if (slack > most)
+			most = slack;
+	}
 	return 2 * p->window.settle + most;
 }
 
@@ -230,7 +235,7 @@ int drill_recover(struct drill *d, struct err *e)
 {
 	int64_t since, begin = clock_now();
 	const char *why = NULL;
-	if (health_phase(d->health, PROBE_AFTER, e) < 0)
+	if (health_end_phase(d->health, e) < 0)
 		return -1;
 	int healthy = health_wait(d->health, d->plan->window.settle,
 				  begin + d->plan->window.give_up, &since, &why, e);

@@ -15,6 +15,7 @@ enum { HEALTH_TURN_MS = 5 }; /* how often health_wait looks; finer than any sens
 struct watched {
 	struct health *health;
 	const struct probe_plan *plan;
+	bool goal; /* asked only where the goal counts for health */
 	struct loop_src *timer;
 	struct probe_call *call;
 	bool active;
@@ -30,6 +31,7 @@ struct watched {
 struct health {
 	struct drill *drill;
 	enum probe_when phase;
+	bool with_goal;
 	int64_t phase_begin;
 	struct watched *probes;
 	size_t count;
@@ -98,6 +100,8 @@ static void answered(void *arg, const struct probe_result *r)
 
 static bool takes_part(const struct watched *w)
 {
+	if (w->goal)
+		return w->health->with_goal;
 	return (w->plan->when & (UINT64_C(1) << w->health->phase)) != 0;
 }
 
@@ -135,11 +139,14 @@ int health_create(struct health **ret, struct drill *d, struct err *e)
 	(void)e;
 	struct health *h = mem_alloc(sizeof(*h));
 	h->drill = d;
-	h->count = d->plan->steady_count;
+	const size_t steady = d->plan->steady_count;
+	h->count = steady + d->plan->goal_count;
 	h->probes = mem_array(h->count, sizeof(*h->probes));
 	for (size_t i = 0; i < h->count; i++) {
-		h->probes[i].health = h;
-		h->probes[i].plan = &d->plan->steady[i];
+		struct watched *w = &h->probes[i];
+		w->health = h;
+		w->goal = i >= steady;
+		w->plan = w->goal ? &d->plan->goal[i - steady] : &d->plan->steady[i];
 	}
 	*ret = h;
 	return 0;
@@ -182,10 +189,11 @@ int health_quiet(struct health *h, struct err *e)
 	return 0;
 }
 
-int health_phase(struct health *h, enum probe_when phase, struct err *e)
+static int begin_phase(struct health *h, enum probe_when phase, bool with_goal, struct err *e)
 {
 	stop_asking(h);
 	h->phase = phase;
+	h->with_goal = with_goal;
 	h->phase_begin = clock_now();
 	h->lost = false;
 	h->sparse = false;
@@ -204,11 +212,21 @@ int health_phase(struct health *h, enum probe_when phase, struct err *e)
 	return 0;
 }
 
+int health_phase(struct health *h, enum probe_when phase, struct err *e)
+{
+	return begin_phase(h, phase, false, e);
+}
+
+int health_end_phase(struct health *h, struct err *e)
+{
+	return begin_phase(h, PROBE_AFTER, plan_goes_forward(h->drill->plan), e);
+}
+
 int64_t health_resolution(const struct health *h)
 {
 	int64_t coarsest = 0;
 	for (size_t i = 0; i < h->count; i++)
-		if (h->probes[i].plan->every > coarsest)
+		if ((!h->probes[i].goal || h->with_goal) && h->probes[i].plan->every > coarsest)
 			coarsest = h->probes[i].plan->every;
 	return coarsest;
 }

@@ -22,6 +22,9 @@ void health_destroy(struct health *h); /* NULL-safe */
 
 /* Begin a phase: earlier answers are forgotten, every probe of it is asked at once. */
 int health_phase(struct health *h, enum probe_when phase, struct err *e);
+/* The phase behind a rollback, or where it was left out: PROBE_AFTER; of one that goes forward the
+ * goal's probes take part. */
+int health_end_phase(struct health *h, struct err *e);
 /* Ask nothing more, and wait until no question is under way. */
 int health_quiet(struct health *h, struct err *e);
 

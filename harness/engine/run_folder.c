@@ -96,6 +96,14 @@ static int read_controls(struct run *r, struct err *e)
 	return verdict_read_controls(r->arena, r->view.plan, a, b, &r->controls, e);
 }
 
+int run_controls(struct run *r, const struct judged_controls **ret, struct err *e)
+{
+	if (read_controls(r, e) < 0)
+		return -1;
+	*ret = r->controls;
+	return r->controls != NULL ? 0 : ERR(e, 0, "%s: its two controls are not there", r->dir);
+}
+
 static int judge(struct run *r, int index, struct err *e)
 {
 	if (r->items[index].role != ROLE_CONTROL && read_controls(r, e) < 0)

@@ -74,6 +74,8 @@ struct run *run_new(struct plan_doc *plan, const char *dir);
  * belongs to once more). The item's index, or -1. */
 int run_add(struct run *r, enum drill_role role, const struct fault_plan *fault, char letter,
 	    struct err *e);
+/* What its two controls say, read on first use; they have to be there. */
+int run_controls(struct run *r, const struct judged_controls **ret, struct err *e);
 /* What is kept of a drill goes, unless it did not pass and it is `wanted`. */
 int run_settle_kept(struct run *r, int index, bool wanted, struct err *e);
 /* What the folder of an item holds; NULL once it is forgotten. */

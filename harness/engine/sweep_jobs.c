@@ -147,7 +147,8 @@ int sweep_start_branch(struct sweeping *w, size_t cls, const struct branch_copy 
 		.reboot = w->strike.leaves == LEAVES_BOOTED,
 	};
 	/* What a strike in the rollback is measured by is the control. */
-	if (!copy->at.in_rollback && make_knockout_dir(w, j, e) < 0) {
+	if (!copy->at.in_rollback && (make_knockout_dir(w, j, e) < 0 ||
+				      run_controls(w->s.run, &j->branch.controls, e) < 0)) {
 		job_free(j);
 		return -1;
 	}

@@ -18,6 +18,7 @@ struct judge {
 	const struct fault_plan *fault; /* NULL: a control */
 	struct facts drill, control_a, control_b, knockout;
 	bool has_control, has_control_b, has_knockout;
+	bool forward;            /* the rollback ends at P: P stands where B stands here */
 	struct compared residue; /* B -> after */
 	struct compared drift;   /* the control's P -> patched, noise hidden */
 	struct compared blind;   /* the control's B -> P */
@@ -30,6 +31,10 @@ struct judge {
  * names and that is missing, or has another digest, is an error. */
 int judge_compare(struct judge *j, const struct facts *a, enum state_phase pa,
 		  const struct facts *b, enum state_phase pb, struct compared *ret, struct err *e);
+/* Where the rollback has to end: phase `end` of `f` against `f`'s own B; of one that goes forward
+ * against the control's P, what the controls' P differ in hidden. */
+int judge_arrival(struct judge *j, const struct facts *f, enum state_phase end,
+		  struct compared *ret, struct err *e);
 /* "3 entries: added file /a, changed file /b ..., 1 more"; the visible ones. */
 const char *judge_list(struct arena *arena, const struct compared *c);
 /* The control's patched state would be judged equal to B. */

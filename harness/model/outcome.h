@@ -17,11 +17,11 @@
 	X(DRIFTED, "drifted", 1, "no rollback called for, yet the patch is not what a clean one gives") \
 	X(STUCK, "stuck", 1, "a rollback step failed or timed out")      \
 	X(DEGRADED, "degraded", 1, "not healthy again by give_up")       \
-	X(RESIDUE, "residue", 1, "healthy, but not back at B")           \
-	X(LATE, "late", 1, "back at B, but over the window or the recovery target") \
-	X(RESTORED, "restored", 0, "back at B in time; without rollback it would not be") \
-	X(HARMLESS, "harmless", 0, "back at B in time; it would be without rollback, too") \
-	X(UNPROVEN, "unproven", 2, "back at B in time; the knock-out did not strike or was not run")
+	X(RESIDUE, "residue", 1, "healthy, but not back in the state that the rollback is to end in")           \
+	X(LATE, "late", 1, "back, but over the window or the recovery target") \
+	X(RESTORED, "restored", 0, "back in time; without rollback it would not be") \
+	X(HARMLESS, "harmless", 0, "back in time; it would be without rollback, too") \
+	X(UNPROVEN, "unproven", 2, "back in time; the knock-out did not strike or was not run")
 
 enum outcome {
 #define X(id, name, exit, help) OUTCOME_##id,

@@ -117,10 +117,21 @@ struct step_plan {
 	const char *cwd;  /* NULL: / */
 };
 
+/* clang-format off */
+#define ROLLBACK_TO(X) X(BEFORE, "before") X(PATCHED, "patched")
+enum rollback_to { /* the state in which a rollback ends */
+#define X(id, text) TO_##id,
+	ROLLBACK_TO(X)
+#undef X
+};
+/* clang-format on */
+extern const char *const rollback_to_names[]; /* NULL-terminated */
+
 struct rollback_plan {
 	const char *name;
 	struct step_plan *steps;
 	size_t step_count;
+	int to; /* enum rollback_to */
 };
 
 /* clang-format off */
@@ -245,6 +256,8 @@ int plan_add_fault_as(struct plan_doc *d, const char *slug, const char *origin, 
 		      const struct catalog *catalog, const struct fault_plan **ret, struct err *e);
 
 const struct node_plan *plan_node(const struct plan *p, const char *name); /* NULL: none */
+/* The chosen rollback ends at P: it rolls forward. */
+bool plan_goes_forward(const struct plan *p);
 /* The patch's, or the chosen rollback's. */
 const struct step_plan *plan_step(const struct plan *p, bool in_rollback, size_t index);
 /* Where the fault strikes; of one that may strike any step the first. */

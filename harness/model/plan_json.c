@@ -142,6 +142,15 @@ static void nodes(struct buf *out, const struct plan *p)
 	buf_putc(out, '}');
 }
 
+static void rollback(struct buf *out, const struct rollback_plan *r)
+{
+	if (r->to != TO_BEFORE)
+		buf_printf(out, "{\"to\":\"%s\",\"steps\":", rollback_to_names[r->to]);
+	steps(out, r->steps, r->step_count);
+	if (r->to != TO_BEFORE)
+		buf_putc(out, '}');
+}
+
 static void rollbacks(struct buf *out, const struct plan *p)
 {
 	static const char *const when[] = {
@@ -158,7 +167,7 @@ static void rollbacks(struct buf *out, const struct plan *p)
 		buf_puts(out, i > 0 ? ",\n " : "\n ");
 		buf_json(out, p->rollbacks[i].name);
 		buf_putc(out, ':');
-		steps(out, p->rollbacks[i].steps, p->rollbacks[i].step_count);
+		rollback(out, &p->rollbacks[i]);
 	}
 	buf_putc(out, '}');
 }

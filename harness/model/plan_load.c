@@ -317,6 +317,11 @@ const struct node_plan *plan_node(const struct plan *p, const char *name)
 	return NULL;
 }
 
+bool plan_goes_forward(const struct plan *p)
+{
+	return p->rollback < p->rollback_count && p->rollbacks[p->rollback].to == TO_PATCHED;
+}
+
 const struct step_plan *plan_step(const struct plan *p, bool in_rollback, size_t index)
 {
 	return in_rollback ? &p->rollbacks[p->rollback].steps[index] : &p->patch[index];

@@ -12,6 +12,8 @@ enum {
 	PLAN_FILES_MAX = 16, /* a scenario, its include, and files of variables */
 	PLAN_KIND_LISTS = 3, /* injectors, triggers, probes */
 };
+#define PLAN_STEPS_SCHEMA                                                                          \
+	"{\"type\":\"array\",\"minItems\":1,\"items\":{\"$ref\":\"#/$defs/step\"}}"
 #define PLAN_TIMEOUT_DEFAULT "60s"
 #define PLAN_HOST_LETTERS    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 #define PLAN_WORD_LETTERS    PLAN_HOST_LETTERS "_."
@@ -113,6 +115,7 @@ int plan_fault_disk(struct compile *c, const struct json *v, const struct fault_
 
 /* --- plan_steps.c --- */
 extern const struct param plan_step_rows[];
+extern const struct param plan_rollback_rows[];
 int plan_steps(struct compile *c, struct err *e);
 
 /* --- plan_probes.c --- */

@@ -108,6 +108,8 @@ void plan_schema(const struct catalog *catalog, struct buf *out)
 		 "\"rollback\",\"rollbacks\"]}],\n\"$defs\":{\n\"node\":");
 	param_schema(out, plan_node_rows, NULL);
 	command_schema(out, "step", plan_step_rows);
+	buf_puts(out, ",\n\"rollback\":");
+	param_schema(out, plan_rollback_rows, NULL);
 	probe_schema(out, catalog);
 	fault_schema(out, catalog);
 	buf_puts(out, "}}\n");

@@ -44,6 +44,34 @@ const struct param plan_step_rows[] = {
 	{ 0 },
 };
 
+const char *const rollback_to_names[] = {
+#define X(id, text) text,
+	ROLLBACK_TO(X)
+#undef X
+		NULL,
+};
+
+struct rollback_file {
+	int to;
+	const struct json *steps;
+};
+
+const struct param plan_rollback_rows[] = {
+	{ .name = "to",
+	  .type = PARAM_ENUM,
+	  .offset = offsetof(struct rollback_file, to),
+	  .names = rollback_to_names,
+	  .def = "before",
+	  .help = "the state in which it ends: the one before the patch, or the patched one" },
+	{ .name = "steps",
+	  .type = PARAM_RAW,
+	  .offset = offsetof(struct rollback_file, steps),
+	  .required = true,
+	  .schema = PLAN_STEPS_SCHEMA,
+	  .help = "its steps" },
+	{ 0 },
+};
+
 static int decode_steps(struct compile *c, const struct json *list, struct step_plan **ret,
 			size_t *ret_count, struct err *e)
 {
@@ -64,6 +92,18 @@ static int decode_steps(struct compile *c, const struct json *list, struct step_
 	*ret = steps;
 	*ret_count = i;
 	return plan_check_names(c, steps, sizeof(*steps), list, e);
+}
+
+/* A list of steps, or an object that says more. */
+static int decode_rollback(struct compile *c, const struct json *v, struct rollback_plan *r,
+			   struct err *e)
+{
+	struct rollback_file file = { .to = TO_BEFORE, .steps = v };
+	if (json_type(v) == JSON_OBJECT &&
+	    param_decode(&c->ctx, plan_rollback_rows, NULL, v, &file, NULL, e) < 0)
+		return -1;
+	r->to = file.to;
+	return decode_steps(c, file.steps, &r->steps, &r->step_count, e);
 }
 
 static int decode_rollbacks(struct compile *c, const struct json *object, struct err *e)
@@ -87,7 +127,7 @@ static int decode_rollbacks(struct compile *c, const struct json *object, struct
 					    "\"%s\" is not a rollback's name; write letters, "
 					    "digits, \"-\", \"_\" or \".\"",
 					    r->name);
-		if (decode_steps(c, v, &r->steps, &r->step_count, e) < 0)
+		if (decode_rollback(c, v, r, e) < 0)
 			return -1;
 	}
 	return 0;

@@ -3,13 +3,14 @@
 
 #include <string.h>
 
-void sweep_plan_row(struct sweep_plan_row *ret, const char *rollback, const char *dir,
-		    const struct sweep *s)
+void sweep_plan_row(struct sweep_plan_row *ret, const struct rollback_plan *rollback,
+		    const char *dir, const struct sweep *s)
 {
 	struct sweep_counts n;
 	sweep_count(s, &n);
 	*ret = (struct sweep_plan_row){
-		.rollback = rollback,
+		.rollback = rollback->name,
+		.to = rollback->to,
 		.dir = dir,
 		.points = s->point_count,
 		.drilled = n.points,

@@ -7,6 +7,7 @@
 
 struct sweep_plan_row {
 	const char *rollback; /* the plan's name */
+	int to;               /* enum rollback_to: where it ends */
 	const char *dir;      /* its run folder, as the reader can type it */
 	size_t points, drilled, passed;
 	size_t points_of[OUTCOME_COUNT]; /* passed or not */
@@ -18,8 +19,8 @@ struct sweep_plan_row {
 };
 
 /* Borrows its texts. */
-void sweep_plan_row(struct sweep_plan_row *ret, const char *rollback, const char *dir,
-		    const struct sweep *s);
+void sweep_plan_row(struct sweep_plan_row *ret, const struct rollback_plan *rollback,
+		    const char *dir, const struct sweep *s);
 /* The plan that passes at the greatest share of the points drilled; of several the one whose
  * recovery is shortest at 95 %, then the first. `count`: none drilled anything. */
 size_t sweep_plan_best(const struct sweep_plan_row *rows, size_t count);

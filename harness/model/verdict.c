@@ -83,13 +83,11 @@ int verdict_read_controls(struct arena *arena, const struct plan *plan, const st
 static int compare(struct judge *j, struct err *e)
 {
 	struct facts *d = &j->drill, *a = &j->control_a, *k = &j->knockout;
-	if (d->sealed && !d->cut_short &&
-	    judge_compare(j, d, PHASE_BEFORE, d, PHASE_AFTER, &j->residue, e) < 0)
+	if (d->sealed && !d->cut_short && judge_arrival(j, d, PHASE_AFTER, &j->residue, e) < 0)
 		return -1;
 	/* A knock-out in which nothing called for a rollback ends with its patched state. */
 	enum state_phase end = k->count[EVENT_NO_ROLLBACK] > 0 ? PHASE_PATCHED : PHASE_AFTER;
-	if (j->has_knockout && k->sealed &&
-	    judge_compare(j, k, PHASE_BEFORE, k, end, &j->knocked, e) < 0)
+	if (j->has_knockout && k->sealed && judge_arrival(j, k, end, &j->knocked, e) < 0)
 		return -1;
 	if (!j->has_control || !a->sealed || !d->sealed || d->count[EVENT_NO_ROLLBACK] == 0)
 		return 0;
@@ -182,7 +180,7 @@ static int judge_record(struct judge *j, const struct judge_input *in, struct ar
 	if (read_records(j, in, e) < 0 || compare(j, e) < 0)
 		return -1;
 	measure(&j->drill, &j->timing);
-	*ret = (struct verdict){ .timing = j->timing };
+	*ret = (struct verdict){ .timing = j->timing, .forward = j->forward };
 	describe(arena, &j->drill, ret);
 	if (j->drill.rolled_back) {
 		ret->residue = j->residue.changes;
@@ -202,10 +200,33 @@ static int judge_record(struct judge *j, const struct judge_input *in, struct ar
 int verdict_judge(struct arena *arena, const struct judge_input *in, struct verdict *ret,
 		  struct err *e)
 {
-	struct judge j = { .arena = arena_create(), .plan = in->plan, .fault = in->fault };
+	struct judge j = { .arena = arena_create(),
+			   .plan = in->plan,
+			   .fault = in->fault,
+			   .forward = plan_goes_forward(in->plan) };
 	int result = judge_record(&j, in, arena, ret, e);
 	arena_destroy(j.arena);
 	return result;
+}
+
+int verdict_visible(struct arena *arena, const struct judged_controls *controls,
+		    const struct record *knockout, size_t *ret, struct err *e)
+{
+	const struct facts *a = &controls->a;
+	struct changes changes = { 0 };
+	for (size_t i = 0; i < knockout->state_count; i++) {
+		const struct record_state *s = &knockout->states[i];
+		struct state_text from = s->phase[PHASE_BEFORE];
+		for (size_t k = 0; plan_goes_forward(a->plan) && k < a->record->state_count; k++)
+			if (strcmp(a->record->states[k].node, s->node) == 0)
+				from = a->record->states[k].phase[PHASE_PATCHED];
+		if (state_diff(arena, s->node, from, s->phase[PHASE_AFTER], &changes, e) < 0)
+			return -1;
+	}
+	*ret = state_mask(&a->plan->state, &changes);
+	if (plan_goes_forward(a->plan) && controls->has_b)
+		*ret = state_mask_noise(&controls->noise.changes, &changes);
+	return 0;
 }
 
 bool verdict_needs_knockout(const struct verdict *v)

@@ -78,6 +78,7 @@ struct verdict {
 	const char *strike;     /* what struck, where: one line; NULL: nothing */
 	const char *felt;       /* evidence */
 	const char *detected;   /* by what and why; NULL */
+	bool forward;           /* the rollback ends at P: P stands where B stands below */
 	struct changes residue; /* B -> after (rows 10..14), hidden ones included and marked */
 	size_t residue_visible;
 	struct changes drift; /* the control's P -> patched (rows 6, 7) */
@@ -105,6 +106,10 @@ int verdict_read_controls(struct arena *arena, const struct plan *plan, const st
 /* A/A noise of the two controls and blindness of the oracle (row 4). */
 int verdict_controls(struct arena *arena, const struct plan *plan, const struct record *a,
 		     const struct record *b, struct verdict_run *ret, struct err *e);
+/* Of a knock-out that is being made, whose fingerprints are there: how many entries visibly differ
+ * from where the rollback has to end. */
+int verdict_visible(struct arena *arena, const struct judged_controls *controls,
+		    const struct record *knockout, size_t *ret, struct err *e);
 /* Does this drill's verdict so far (judged without a knock-out) ask for one? That is row 14; a
  * fault inside a rollback is proved by the control and asks for none. */
 bool verdict_needs_knockout(const struct verdict *v);

@@ -4,14 +4,16 @@
 
 #include <string.h>
 
-/* The steady probe that a `not_healthy` names: its reason is "PROBE: detail". The longest name
+/* The probe that a `not_healthy` names: its reason is "PROBE: detail". The longest name
  * that fits, for one name may begin another. */
 static const char *sick_probe(const struct judge *j)
 {
+	const struct plan *p = j->plan;
 	const char *why = facts_text(j->drill.first[EVENT_NOT_HEALTHY], "why"), *found = NULL;
-	size_t longest = 0;
-	for (size_t i = 0; i < j->plan->steady_count; i++) {
-		const char *name = j->plan->steady[i].name;
+	size_t longest = 0, goals = j->forward ? p->goal_count : 0;
+	for (size_t i = 0; i < p->steady_count + goals; i++) {
+		const char *name =
+			i < p->steady_count ? p->steady[i].name : p->goal[i - p->steady_count].name;
 		size_t len = strlen(name);
 		if (len >= longest && strncmp(why, name, len) == 0 && why[len] == ':') {
 			found = name;

@@ -12,6 +12,17 @@
 
 enum { CLOCK_TEXT = 32 };
 
+/* Where the rollback has to end, and the words for having come there. */
+static const char *there(const struct judge *j)
+{
+	return j->forward ? "P" : "B";
+}
+
+static const char *arrived(const struct judge *j)
+{
+	return j->forward ? "at P" : "back at B";
+}
+
 static bool called(const struct judge *j)
 {
 	return j->drill.rolled_back;
@@ -217,8 +228,8 @@ static const char *row_residue(const struct judge *j)
 {
 	if (!called(j) || j->residue.visible == 0)
 		return NULL;
-	return arena_printf(j->arena, "after the rollback the state differs from B in %s",
-			    judge_list(j->arena, &j->residue));
+	return arena_printf(j->arena, "after the rollback the state differs from %s in %s",
+			    there(j), judge_list(j->arena, &j->residue));
 }
 
 static bool over(int64_t took, int64_t target)
@@ -279,48 +290,75 @@ static const char *knockout_flaw(const struct judge *j)
 	if (by_state && !j->knocked.complete)
 		return "its state was not captured";
 	if (k->count[EVENT_HEALTH_UNASKED] > 0 && j->knocked.visible == 0)
-		return "its health was not asked, and its state is B";
+		return arena_printf(j->arena, "its health was not asked, and its state is %s",
+				    there(j));
 	return NULL;
 }
 
-/* For a fault inside a rollback the control left un-rolled-back is the counter-proof. */
+/* For a fault inside a rollback the control left un-rolled-back is the counter-proof. It is at P,
+ * so one that goes forward has nothing to do there. */
 static bool control_serves(const struct judge *j)
 {
 	return j->fault->in_rollback && !j->has_knockout && j->has_control && j->blind.complete &&
-	       (j->blind.visible > 0 || !j->control_a.patched_steady);
+	       (j->forward || j->blind.visible > 0 || !j->control_a.patched_steady);
+}
+
+static bool control_ends_well(const struct judge *j)
+{
+	return j->forward && j->control_a.patched_steady;
+}
+
+/* One in which nothing called for a rollback was asked for its goal before. */
+static bool knockout_misses_goal(const struct judge *j)
+{
+	return j->forward && j->knockout.count[EVENT_NO_ROLLBACK] > 0 && !j->knockout.goal_ok;
 }
 
 static bool knockout_ends_bad(const struct judge *j)
 {
-	return !j->knockout.healthy || j->knocked.visible > 0;
+	return !j->knockout.healthy || j->knocked.visible > 0 || knockout_misses_goal(j);
 }
 
 static const char *row_restored(const struct judge *j)
 {
 	if (!clean_in_time(j))
 		return NULL;
+	if (control_serves(j) && control_ends_well(j))
+		return NULL;
 	if (control_serves(j))
-		return j->blind.visible > 0
+		return !j->forward && j->blind.visible > 0
 			       ? arena_printf(j->arena,
 					      "back at B; without rollback the control "
 					      "differs from B in %s",
 					      judge_list(j->arena, &j->blind))
-			       : "back at B; without rollback the control is not healthy";
+			       : arena_printf(j->arena,
+					      "%s; without rollback the control is not healthy",
+					      arrived(j));
 	if (knockout_flaw(j) != NULL || !knockout_ends_bad(j))
 		return NULL;
-	if (j->knockout.count[EVENT_NOT_HEALTHY] > 0)
-		return arena_printf(j->arena, "back at B; without rollback not healthy: %s",
-				    facts_text(j->knockout.first[EVENT_NOT_HEALTHY], "why"));
-	return arena_printf(j->arena, "back at B; without rollback the state differs from B in %s",
-			    judge_list(j->arena, &j->knocked));
+	const struct facts *k = &j->knockout;
+	if (k->count[EVENT_NOT_HEALTHY] > 0)
+		return arena_printf(j->arena, "%s; without rollback not healthy: %s", arrived(j),
+				    facts_text(k->first[EVENT_NOT_HEALTHY], "why"));
+	if (knockout_misses_goal(j))
+		return arena_printf(j->arena, "%s; without rollback the goal is missed: %s",
+				    arrived(j), facts_text(k->first[EVENT_GOAL], "why"));
+	return arena_printf(j->arena, "%s; without rollback the state differs from %s in %s",
+			    arrived(j), there(j), judge_list(j->arena, &j->knocked));
 }
 
 static const char *row_harmless(const struct judge *j)
 {
-	if (!clean_in_time(j) || control_serves(j) || knockout_flaw(j) != NULL ||
-	    knockout_ends_bad(j))
+	if (!clean_in_time(j))
 		return NULL;
-	return "back at B; without rollback it ends healthy and at B, too";
+	if (control_serves(j))
+		return control_ends_well(j) ? "at P; the patch was whole, and the control is there "
+					      "without rollback, too"
+					    : NULL;
+	if (knockout_flaw(j) != NULL || knockout_ends_bad(j))
+		return NULL;
+	return arena_printf(j->arena, "%s; without rollback it ends healthy and at %s, too",
+			    arrived(j), there(j));
 }
 
 static const char *row_unproven(const struct judge *j)
@@ -329,16 +367,19 @@ static const char *row_unproven(const struct judge *j)
 		return NULL;
 	const char *flaw = knockout_flaw(j);
 	return flaw != NULL ? arena_printf(j->arena,
-					   "back at B, but there is no counter-proof by "
+					   "%s, but there is no counter-proof by "
 					   "a knock-out: %s",
-					   flaw)
+					   arrived(j), flaw)
 			    : NULL;
 }
 
 /* The table has no row of its own for a control that passes; see verdict.h. */
 static const char *row_clean_rollback(const struct judge *j)
 {
-	return clean_in_time(j) ? "clean rollback returns to B" : NULL;
+	if (!clean_in_time(j))
+		return NULL;
+	return j->forward ? "behind a clean patch the rollback leaves it at P"
+			  : "clean rollback returns to B";
 }
 
 const struct judge_table_row judge_table[] = {

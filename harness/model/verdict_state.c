@@ -53,6 +53,23 @@ int judge_compare(struct judge *j, const struct facts *a, enum state_phase pa,
 	return 0;
 }
 
+int judge_arrival(struct judge *j, const struct facts *f, enum state_phase end,
+		  struct compared *ret, struct err *e)
+{
+	if (!j->forward)
+		return judge_compare(j, f, PHASE_BEFORE, f, end, ret, e);
+	/* A control has a P of its own, and no other drill's noise in it. */
+	if (j->fault == NULL)
+		return judge_compare(j, f, PHASE_PATCHED, f, end, ret, e);
+	if (!j->has_control || !j->control_a.sealed)
+		return 0;
+	if (judge_compare(j, &j->control_a, PHASE_PATCHED, f, end, ret, e) < 0)
+		return -1;
+	if (j->has_control_b && j->control_b.sealed)
+		ret->visible = state_mask_noise(&j->noise.changes, &ret->changes);
+	return 0;
+}
+
 const char *judge_list(struct arena *arena, const struct compared *c)
 {
 	struct buf text GUARD_BUF = { 0 };

@@ -20,7 +20,9 @@ struct plans {
 
 static void plans_make(struct plans *p)
 {
-	static const char *const names[] = { "keep-debs", "reinstall-old", "configure" };
+	static const struct rollback_plan plans[] = { { .name = "keep-debs" },
+						      { .name = "reinstall-old" },
+						      { .name = "configure", .to = TO_PATCHED } };
 	for (size_t i = 0; i < 3; i++)
 		sweep_fixture_make(&p->sweeps[i]);
 	for (size_t c = 0; c < p->sweeps[0].sweep.class_count; c++) {
@@ -30,7 +32,7 @@ static void plans_make(struct plans *p)
 	sweep_group_all(p->sweeps[0].arena, &p->sweeps[0].sweep);
 	sweep_fixture_cut(&p->sweeps[2]);
 	for (size_t i = 0; i < 3; i++)
-		sweep_plan_row(&p->rows[i], names[i],
+		sweep_plan_row(&p->rows[i], &plans[i],
 			       i == 0   ? "runs/r/plans/keep-debs"
 			       : i == 1 ? "runs/r/plans/reinstall-old"
 					: "runs/r/plans/configure",
@@ -70,8 +72,8 @@ START_TEST(names_are_utf8)
 	FILE *out = open_memstream(&text, &len);
 	MUST(compare_text(out, rows, 2, false, &e));
 	(void)fclose(out);
-	ck_assert_msg(strstr(text, "\nzurück        0/0  ") != NULL, "%s", text);
-	ck_assert_msg(strstr(text, "\nbefore        0/0  ") != NULL, "%s", text);
+	ck_assert_msg(strstr(text, "\nzurück    before      0/0  ") != NULL, "%s", text);
+	ck_assert_msg(strstr(text, "\nbefore    before      0/0  ") != NULL, "%s", text);
 	free(text);
 }
 END_TEST

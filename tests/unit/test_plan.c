@@ -59,7 +59,8 @@ static void refuse(const char *path, const struct plan_options *options, int exi
 	" \"may_fail\": true, \"env\": { \"A\": \"{{old}}\" }, \"user\": \"www\", \"cwd\": "       \
 	"\"/srv\" } ],"                                                                            \
 	"\"rollback\": \"back\", \"rollbacks\": {"                                                 \
-	" \"forth\": [ { \"on\": \"web\", \"run\": \"forth\" } ],"                                 \
+	" \"forth\": { \"to\": \"patched\", \"steps\": [ { \"on\": \"web\", \"run\": \"forth\" } " \
+	"] },"                                                                                     \
 	" \"back\": [ { \"name\": \"undo\", \"on\": \"web\", \"run\": \"down\" },"                 \
 	" { \"name\": \"last\", \"on\": \"web\", \"run\": \"last\" } ] }"
 #define VARS "\"vars\": { \"old\": \"1.0\", \"new\": { \"from\": \"v.json\", \"key\": \"x.new\" } }"
@@ -215,6 +216,10 @@ START_TEST(test_steps_and_window)
 	ck_assert_uint_eq(p->rollback_count, 2);
 	ck_assert_uint_eq(p->rollback, 1);
 	ck_assert_uint_eq(p->rollbacks[1].step_count, 2);
+	ck_assert_int_eq(p->rollbacks[0].to, TO_PATCHED);
+	ck_assert_uint_eq(p->rollbacks[0].step_count, 1);
+	ck_assert_int_eq(p->rollbacks[1].to, TO_BEFORE);
+	ck_assert(!plan_goes_forward(p));
 	ck_assert_uint_eq(p->rollback_when, 1 << WHEN_STEP_FAILED);
 	plan_free(d);
 }
