@@ -27,12 +27,15 @@ DEPS := gcc make libc6-dev pkg-config libseccomp-dev libcgroup-dev libnl-3-dev l
         libcjson-dev libxxhash-dev libarchive-dev check libsubunit-dev mmdebstrap erofs-utils \
         busybox-static dpkg-dev apt-utils gnupg jq libxml2-utils iproute2 e2fsprogs xfsprogs btrfs-progs
 MORE ?=
+# What `make vm-check` needs as well; who only builds needs none of it.
+VM_DEPS := qemu-system-x86
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
 # On all processors, unless the caller chose a number of jobs.
 PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 COUNTS  := $(abspath $(BUILD))/counts
+SKIPS   := $(abspath $(BUILD))/skips
 
 LIB_SRC  := $(filter-out harness/cli/main.c,$(wildcard harness/*/*.c)) $(wildcard injectors/*.c reports/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
@@ -130,9 +133,9 @@ schema: $(BIN) ## write scenarios/schema.json anew, for editors
 check: ## install what is needed, build, then every test (root)
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory $(PARALLEL) all test-bins
-	@rm -f $(COUNTS); status=0; \
+	@rm -f $(COUNTS); : > $(SKIPS); status=0; \
 	for part in checks unit drill-tests mutants; do \
-		BACKOUT_COUNTS=$(COUNTS) $(MAKE) --no-print-directory $$part || status=1; done; \
+		BACKOUT_COUNTS=$(COUNTS) BACKOUT_SKIPS=$(SKIPS) $(MAKE) --no-print-directory $$part || status=1; done; \
 	tests/sum.sh $(COUNTS) || status=1; exit $$status
 
 .PHONY: test-bins
@@ -149,6 +152,15 @@ unit: $(UNIT_BIN) ## unit tests; SUITE=name for one
 .PHONY: drill-tests
 drill-tests: $(DRILL_BIN) image-cache ## tests of the whole program (root); SUITE=name for one
 	BACKOUT_BIN=$(abspath $(BIN)) tests/drill-suites.sh $(DRILL_BIN) $(SUITE)
+
+# What `make check` skipped on this host is compared with what the VM skips.
+.PHONY: vm-check vm-check-all
+vm-check: ## a part of the tests on Debian's own kernel with systemd and cgroup v2, in a VM (root); VM_SUITES="unit:node drill:run"
+	@$(MAKE) --no-print-directory deps MORE="$(VM_DEPS) $(MORE)"
+	@$(MAKE) --no-print-directory $(PARALLEL) all test-bins
+	VM_SUITES="$(VM_SUITES)" tests/vm/run.sh $(BUILD)
+vm-check-all: ## every test that can run there: an hour where there is no KVM
+	@$(MAKE) --no-print-directory vm-check VM_SUITES=all
 
 .PHONY: nightly
 nightly: ## every scenario's run, those of wrong plans too, and their sweeps: an hour or so (root)

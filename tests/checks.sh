@@ -86,6 +86,34 @@ must_fail 'no licence line' check-source.sh 'no licence' 'printf "int x;\n" > ha
 must_fail 'long file' check-source.sh 'more than 500 lines' \
 	'yes "int x;" | head -n 501 >> harness/model/m.c'
 
+# vm_verdict NAME 'what the sum or the failure must say' 'results of the VM' 'skips of this host'
+vm_verdict() {
+	printf 'unit node\n' > "$bad/suites"
+	printf "$3" > "$bad/results"
+	printf "$4" > "$bad/skips"
+	out=$(BACKOUT_COUNTS='' "$here/vm/verdict.sh" "$bad/suites" "$bad/results" "$bad/skips" 2>&1)
+	code=$?
+	case $2 in *' 0 failed'*) want=0 ;; *) want=1 ;; esac
+	if [ "$code" -eq "$want" ] && printf '%s' "$out" | grep -q -- "$2"; then
+		ok
+	else
+		fail "verdict on the VM, $1: exit code $code: $out"
+	fi
+}
+ran='begin unit node\n'
+skip='skipped: tests/unit/test_node.c limits_hold_fn: no v1 hierarchies\n'
+one='unit tests: 4 passed, 0 failed, 1 skipped\ndone unit node: 1 s\n'
+vm_verdict 'all well' '4 passed, 0 failed, 1 skipped' "$ran$skip${one}end\n" \
+	'skipped: tests/unit/test_node.c disks_fn: no loop devices\n'
+vm_verdict 'a failed test' '3 passed, 1 failed, 0 skipped' \
+	"${ran}unit tests: 3 passed, 1 failed, 0 skipped\ndone unit node: 1 s\nend\n" ''
+vm_verdict 'skipped in both' 'in the VM: tests/unit/test_node.c limits_hold_fn' "$ran$skip${one}end\n" \
+	'skipped: tests/unit/test_node.c limits_hold_fn: another reason\n'
+vm_verdict 'a suite cut off' 'unit node did not come' "$ran" ''
+vm_verdict 'a suite that died' 'unit node did not come' "${ran}done unit node: 1 s\nend\n" ''
+vm_verdict 'no suite at all' 'unit node did not come' "end\n" ''
+vm_verdict 'a suite of no tests' '0 passed' "${ran}unit tests: 0 passed, 0 failed, 0 skipped\ndone unit node: 1 s\nend\n" ''
+
 cd "$here/.." || exit 1
 for check in check-floors.sh check-lists.sh check-headers.sh check-source.sh; do
 	if "tests/$check"; then ok; else fail "$check on this tree"; fi

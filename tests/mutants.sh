@@ -54,7 +54,7 @@ try() { # mutant
 		return
 	fi
 	# Its red must not count as ours, and a skip must not pass for red.
-	out=$(BACKOUT_COUNTS='' BACKOUT_MUST_RUN='' BACKOUT_BIN="$PWD/$dir/backout" \
+	out=$(BACKOUT_COUNTS='' BACKOUT_SKIPS='' BACKOUT_MUST_RUN='' BACKOUT_BIN="$PWD/$dir/backout" \
 		"$dir/tests/$kind-tests" "$suite" 2>&1)
 	code=$?
 	printf '%s\n' "$out" >> "$log"

@@ -36,7 +36,7 @@ struct suites {
 };
 /* Run the suites whose name matches argv (all without arguments; `--list` only names them); prints
  * "NAME: N passed, N failed, N skipped" and returns the exit code. With BACKOUT_COUNTS=FILE the
- * three numbers are appended there. */
+ * three numbers are appended there, with BACKOUT_SKIPS=FILE the lines of skipped tests. */
 int test_main(const char *name, const struct suites *all, int argc, char **argv);
 /* A new empty folder below the build's temporary folder, removed when the test binary ends.
  * On a real file system (overlay uppers live there). */
