@@ -142,7 +142,11 @@ static int wait_ready(struct node *n, struct err *e)
 	while (got < 0 && errno == EINTR);
 	if (got == 0)
 		return ERR(e, ETIMEDOUT, "the node was not built within %d ms", BUILD_MS_MAX);
+	/* An init that ended without reading MSG_GO resets the connection: that is told once, and
+	 * what it had to say follows. */
 	ssize_t len = recv(n->sock, &n->ready, sizeof(n->ready), 0);
+	if (len < 0 && errno == ECONNRESET)
+		len = recv(n->sock, &n->ready, sizeof(n->ready), 0);
 	if (len != (ssize_t)sizeof(n->ready))
 		return ERR(e, 0, "the node's init died while building it");
 	if (err_is_set(&n->ready.err)) {

@@ -325,6 +325,34 @@ START_TEST(what_fails_inside_tells_why_and_leaves_nothing)
 }
 END_TEST
 
+/* On one processor init is gone, with what it was sent unread, before the harness reads its last
+ * word: the kernel then tells of the reset connection first. */
+START_TEST(an_init_that_is_gone_has_told_why)
+{
+	struct bench b;
+	cpu_set_t one, all;
+	TEST_NEEDS_ROOT();
+	bench_open(&b);
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(all), &all), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+	GUARD(mem) char *work = mem_strdup(bench_work(&b));
+	struct node_spec spec = { .name = "web",
+				  .root_kind = NODE_ROOT_IMAGE,
+				  .root_path = "/etc/passwd",
+				  .work_dir = work };
+	for (int i = 0; i < 20; i++) {
+		struct err e = { 0 };
+		struct node *n = NULL;
+		ck_assert_int_eq(node_create(&n, b.loop, b.owner, &spec, &e), -1);
+		ck_assert_msg(strstr(e.why, "mount image '/etc/passwd'") != NULL, "%s", e.why);
+	}
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(all), &all), 0);
+	bench_close(&b);
+}
+END_TEST
+
 /* A harness with a node in it; it says the node's init and waits. */
 static pid_t doomed_harness(struct bench *b, const char *state, pid_t *init, char tag[128])
 {
@@ -444,6 +472,7 @@ Suite *suite_node(void)
 	tcase_add_loop_test(t, what_cannot_be_built_leaves_nothing, 0,
 			    sizeof(broken) / sizeof(broken[0]));
 	tcase_add_test(t, what_fails_inside_tells_why_and_leaves_nothing);
+	tcase_add_test(t, an_init_that_is_gone_has_told_why);
 	tcase_add_test(t, nothing_outlives_a_killed_harness);
 	tcase_add_test(t, a_node_whose_init_was_killed);
 	tcase_add_test(t, destroy_works_on_a_stopped_loop);
