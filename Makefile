@@ -159,7 +159,7 @@ vm-check: ## a part of the tests on Debian's own kernel with systemd and cgroup 
 	@$(MAKE) --no-print-directory deps MORE="$(VM_DEPS) $(MORE)"
 	@$(MAKE) --no-print-directory $(PARALLEL) all test-bins
 	VM_SUITES="$(VM_SUITES)" tests/vm/run.sh $(BUILD)
-vm-check-all: ## every test that can run there: an hour where there is no KVM
+vm-check-all: ## every suite that can run there: hours where there is no KVM
 	@$(MAKE) --no-print-directory vm-check VM_SUITES=all
 
 .PHONY: nightly
