@@ -318,3 +318,163 @@ int archive_extract(const char *path, const char *dir, struct err *e)
 		(void)archive_read_free(r.tar);
 	return result;
 }
+
+/* ---- a tar of somebody else's ---- */
+
+struct archive_in {
+	struct archive *tar;
+	struct archive_entry *entry;
+	char *shown;
+};
+
+static int damaged(struct archive *a, const char *shown, struct err *e)
+{
+	const char *why = archive_error_string(a);
+	return ERR_AS(e, EXIT_BAD_SCENARIO, 0, "'%s' is damaged, or no tar: %s", shown,
+		      why != NULL ? why : "it cannot be read");
+}
+
+/* Not "all filters": some of libarchive's start programs. */
+static int support(struct archive *a, int (*format)(struct archive *), struct err *e)
+{
+	if (a == NULL || format(a) != ARCHIVE_OK ||
+	    archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
+	    archive_read_support_filter_bzip2(a) != ARCHIVE_OK ||
+	    archive_read_support_filter_xz(a) != ARCHIVE_OK ||
+	    archive_read_support_filter_zstd(a) != ARCHIVE_OK)
+		return ERR_AS(e, EXIT_UNAVAILABLE, 0,
+			      "this libarchive lacks tar, gzip, bzip2, xz or zstd");
+	return 0;
+}
+
+int archive_open(struct archive_in **ret, int fd, const char *shown, struct err *e)
+{
+	struct archive_in *a = mem_alloc(sizeof(*a));
+	a->shown = mem_strdup(shown);
+	a->tar = archive_read_new();
+	int result = support(a->tar, archive_read_support_format_tar, e);
+	if (result == 0 && archive_read_open_fd(a->tar, fd, ARCHIVE_CHUNK) != ARCHIVE_OK)
+		result = damaged(a->tar, shown, e);
+	if (result < 0)
+		archive_close(a);
+	else
+		*ret = a;
+	return result;
+}
+
+void archive_close(struct archive_in *a)
+{
+	if (a == NULL)
+		return;
+	if (a->tar != NULL)
+		(void)archive_read_free(a->tar);
+	free(a->shown);
+	free(a);
+}
+
+/* libarchive takes the file's end for the archive's. Behind the last entry a whole one has a
+ * block of zeros, which is read before it says so. */
+static int at_end(struct archive_in *a, struct err *e)
+{
+	if (archive_filter_bytes(a->tar, 0) > archive_read_header_position(a->tar))
+		return 0;
+	return ERR_AS(e, EXIT_BAD_SCENARIO, 0, "'%s' is cut short: it has no end mark", a->shown);
+}
+
+int archive_next(struct archive_in *a, struct archive_item *ret, struct err *e)
+{
+	int rc = archive_read_next_header(a->tar, &a->entry);
+	if (rc == ARCHIVE_EOF)
+		return at_end(a, e);
+	/* A warning is a name that this locale has not: its bytes are what we want. */
+	if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
+		return damaged(a->tar, a->shown, e);
+	struct archive_entry *n = a->entry;
+	const char *name = archive_entry_pathname(n), *hard = archive_entry_hardlink(n);
+	const char *link = hard != NULL ? hard : archive_entry_symlink(n);
+	*ret = (struct archive_item){
+		.name = name != NULL ? name : archive_entry_pathname_utf8(n),
+		.hard = hard != NULL || archive_entry_hardlink_utf8(n) != NULL,
+		.has_acl = archive_entry_acl_types(n) != 0,
+		.mode = archive_entry_mode(n),
+		.uid = (uid_t)archive_entry_uid(n),
+		.gid = (gid_t)archive_entry_gid(n),
+		.mtime = { archive_entry_mtime(n), archive_entry_mtime_nsec(n) },
+	};
+	ret->link = link != NULL ? link
+		    : ret->hard  ? archive_entry_hardlink_utf8(n)
+				 : archive_entry_symlink_utf8(n);
+	la_int64_t size = archive_entry_size(n);
+	if (ret->name == NULL || size < 0 || ((ret->hard || S_ISLNK(ret->mode)) && !ret->link))
+		return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
+			      "'%s' has an entry whose name or size cannot be read", a->shown);
+	ret->size = (uint64_t)size;
+	(void)archive_entry_xattr_reset(n);
+	return 1;
+}
+
+int archive_data(struct archive_in *a, int fd, uint64_t max, struct err *e)
+{
+	const void *data;
+	size_t len;
+	la_int64_t at;
+	for (;;) {
+		int rc = archive_read_data_block(a->tar, &data, &len, &at);
+		if (rc == ARCHIVE_EOF)
+			break;
+		if (rc != ARCHIVE_OK)
+			return damaged(a->tar, a->shown, e);
+		if (at < 0 || (uint64_t)at > max || len > max - (uint64_t)at)
+			return ERR_AS(e, EXIT_BAD_SCENARIO, EFBIG, "'%s'", a->shown);
+		if (lseek(fd, at, SEEK_SET) < 0)
+			return ERR(e, errno, "lseek");
+		if (io_write_all(fd, data, len, e) < 0)
+			return -1;
+	}
+	/* Behind the last block there may be a hole. */
+	if (ftruncate(fd, archive_entry_size(a->entry)) < 0)
+		return ERR(e, errno, "set a file's size");
+	return 0;
+}
+
+bool archive_xattr(struct archive_in *a, const char **name, const void **value, size_t *len)
+{
+	return archive_entry_xattr_next(a->entry, name, value, len) == ARCHIVE_OK;
+}
+
+static int pour(struct archive *a, const char *shown, const struct archive_sink *sink,
+		struct err *e)
+{
+	struct archive_entry *entry;
+	GUARD(mem) char *chunk = mem_alloc(ARCHIVE_CHUNK);
+	uint64_t total = 0;
+	if (archive_read_next_header(a, &entry) != ARCHIVE_OK)
+		return damaged(a, shown, e);
+	for (;;) {
+		la_ssize_t n = archive_read_data(a, chunk, ARCHIVE_CHUNK);
+		if (n == 0)
+			return 0;
+		if (n < 0)
+			return damaged(a, shown, e);
+		total += (uint64_t)n;
+		if (total > sink->max)
+			return ERR_AS(e, EXIT_BAD_SCENARIO, EFBIG, "'%s'", shown);
+		if (sink->see != NULL)
+			sink->see(sink->arg, chunk, (size_t)n);
+		if (io_write_all(sink->to, chunk, (size_t)n, e) < 0)
+			return -1;
+	}
+}
+
+int archive_unpacked(int fd, const char *shown, const struct archive_sink *sink, struct err *e)
+{
+	struct archive *a = archive_read_new();
+	int result = support(a, archive_read_support_format_raw, e);
+	if (result == 0 && archive_read_open_fd(a, fd, ARCHIVE_CHUNK) != ARCHIVE_OK)
+		result = damaged(a, shown, e);
+	if (result == 0)
+		result = pour(a, shown, sink, e);
+	if (a != NULL)
+		(void)archive_read_free(a);
+	return result;
+}

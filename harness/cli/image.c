@@ -56,11 +56,12 @@ static int build_one(const struct request *r, const char *file, struct owner *ow
 {
 	struct plan_doc *doc = NULL;
 	struct image *roots = NULL;
+	const struct roots_note note = { .fn = progress };
 	const struct plan_options options = { .vars = &r->vars };
 	if (plan_load(&doc, file, catalog_get(), &options, e) < 0)
 		return -1;
 	const struct plan *p = plan_get(doc);
-	int result = roots_prepare(owner, p, progress, NULL, &roots, e);
+	int result = roots_prepare(owner, p, &note, &roots, e);
 	for (size_t i = 0; result == 0 && i < p->node_count; i++)
 		(void)printf("%s: %s %s\n", p->nodes[i].name,
 			     roots[i].is_dir ? "directory" : roots[i].key, roots[i].path);

@@ -28,7 +28,7 @@ struct writing {
 static const struct node_plan *folder_root(const struct writing *w, const char *node)
 {
 	const struct node_plan *n = plan_node(w->view->plan, node);
-	bool folder = n != NULL && n->root.kind == ROOT_DIR && n->files.count == 0 &&
+	bool folder = n != NULL && plan_root_live(&n->root) && n->files.count == 0 &&
 		      n->setup.count == 0 && !n->disk.given;
 	return folder ? n : NULL;
 }

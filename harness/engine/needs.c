@@ -35,7 +35,7 @@ uint64_t host_needs_root(const struct node_plan *n)
 	uint64_t set = 0;
 	if (n->root.kind == ROOT_DEBIAN)
 		set |= host_needs_images();
-	if (n->files.count > 0 || n->setup.count > 0)
+	if (!plan_root_live(&n->root) || n->files.count > 0 || n->setup.count > 0)
 		set |= HOST_BIT(HOST_MKFS_EROFS) | HOST_BIT(HOST_EROFS);
 	if (n->disk.given)
 		set |= disks[n->disk.fs];

@@ -138,7 +138,7 @@ int replay_prepare(const struct replay *r, struct session *s, const struct fault
 		   struct err *e)
 {
 	const struct plan_options options = { .rollback = r->rollback, .archived = true };
-	const struct roots_note note = { session_note, s };
+	const struct roots_note note = { session_note, s, s->runs_dir };
 	GUARD(mem) char *scenario = mem_printf("%s/scenario.json", run_view(r->run)->dir);
 	if (plan_load(&s->doc, scenario, catalog_get(), &options, e) < 0 ||
 	    find_fault(r, s->doc, ret, e) < 0)

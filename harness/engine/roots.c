@@ -1,26 +1,65 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness/engine/roots.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
+#include "harness/base/guard.h"
+#include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/engine/needs.h"
 #include "harness/sandbox/host.h"
 
-static int base_of(struct owner *o, const struct root_plan *r, image_progress_fn progress,
-		   void *arg, struct image *ret, struct err *e)
+/* Never seen: what this harness writes itself. */
+static int host_of(struct owner *o, const struct root_plan *r, const struct roots_note *note,
+		   struct image *ret, struct err *e)
 {
-	if (r->kind == ROOT_DIR)
-		return image_dir(r->dir, ret, e);
-	return image_debian(o, r->suite, r->include.items, r->include.count, progress, arg, ret, e);
+	size_t count = r->hide.count;
+	GUARD(mem) const char **hide = mem_array(count + 2, sizeof(*hide));
+	for (size_t i = 0; i < count; i++)
+		hide[i] = r->hide.items[i];
+	hide[count++] = owner_state_dir(o);
+	/* There before it is written to, or it could not be hidden. */
+	if (note->runs_dir != NULL && io_mkdirs(note->runs_dir, 0755, e) < 0)
+		return -1;
+	if (note->runs_dir != NULL)
+		hide[count++] = note->runs_dir;
+	return image_host(o, hide, count, ret, e);
 }
 
-static int node_root(struct owner *o, const struct node_plan *n, image_progress_fn progress,
-		     void *arg, struct image *ret, struct err *e)
+static int base_of(struct owner *o, const struct root_plan *r, const struct roots_note *note,
+		   struct image *ret, struct err *e)
+{
+	const struct image_progress_to to = { note->fn, note->arg };
+	const struct image_fs_file erofs = { IMAGE_FS_EROFS, r->erofs };
+	const struct image_fs_file squashfs = { IMAGE_FS_SQUASHFS, r->squashfs };
+	const struct image_oci_source oci = { r->oci, r->tag };
+	switch (r->kind) {
+	case ROOT_DIR:
+		return image_dir(r->dir, ret, e);
+	case ROOT_TAR:
+		return image_tar(o, r->tar, &to, ret, e);
+	case ROOT_EROFS:
+		return image_filesystem(o, &erofs, &to, ret, e);
+	case ROOT_SQUASHFS:
+		return image_filesystem(o, &squashfs, &to, ret, e);
+	case ROOT_OCI:
+		return image_oci(o, &oci, &to, ret, e);
+	case ROOT_HOST:
+		return host_of(o, r, note, ret, e);
+	default:
+		return image_debian(o, r->suite, r->include.items, r->include.count, note->fn,
+				    note->arg, ret, e);
+	}
+}
+
+static int node_root(struct owner *o, const struct node_plan *n, const struct roots_note *note,
+		     struct image *ret, struct err *e)
 {
 	struct image base = { 0 };
-	if (base_of(o, &n->root, progress, arg, &base, e) < 0)
+	if (base_of(o, &n->root, note, &base, e) < 0)
 		return err_prefix(e, "root of node '%s'", n->name);
 
 	const struct file_plan *plans = n->files.items;
@@ -30,12 +69,12 @@ static int node_root(struct owner *o, const struct node_plan *n, image_progress_
 						plans[i].mode };
 	struct image tree = { 0 };
 	int result = image_layer(o, &base, files, n->files.count, n->setup.items, n->setup.count,
-				 progress, arg, &tree, e);
+				 note->fn, note->arg, &tree, e);
 	free(files);
 	image_free(&base);
 	if (result == 0 && n->disk.given) {
 		const struct image_disk_spec spec = { (enum disk_fs)n->disk.fs, n->disk.size };
-		const struct image_progress_to to = { progress, arg };
+		const struct image_progress_to to = { note->fn, note->arg };
 		result = image_disk(o, &tree, &spec, &to, ret, e);
 		image_free(&tree);
 	} else if (result == 0) {
@@ -44,12 +83,36 @@ static int node_root(struct owner *o, const struct node_plan *n, image_progress_
 	return result < 0 ? err_prefix(e, "root of node '%s'", n->name) : 0;
 }
 
-int roots_prepare(struct owner *o, const struct plan *p, image_progress_fn progress, void *arg,
+/* Each node's disk is a file with holes below the state folder: one that grows to its size must
+ * find the room there, or the node meets an error that no fault has made. */
+static int check_room(struct owner *o, const struct plan *p, struct err *e)
+{
+	struct statvfs fs;
+	uint64_t wanted = 0;
+	for (size_t i = 0; i < p->node_count; i++)
+		wanted += p->nodes[i].disk.given ? p->nodes[i].disk.size : 0;
+	if (wanted == 0)
+		return 0;
+	if (statvfs(owner_work_dir(o), &fs) < 0)
+		return ERR(e, errno, "ask for the room in '%s'", owner_state_dir(o));
+	uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (wanted <= room)
+		return 0;
+	return ERR_AS(e, EXIT_UNAVAILABLE, 0,
+		      "disks: %llu MiB for all nodes together, but only %llu MiB are free below "
+		      "'%s', where they lie; write less, or name a larger place by --state DIR",
+		      (unsigned long long)(wanted >> 20), (unsigned long long)(room >> 20),
+		      owner_state_dir(o));
+}
+
+int roots_prepare(struct owner *o, const struct plan *p, const struct roots_note *note,
 		  struct image **ret, struct err *e)
 {
+	if (check_room(o, p, e) < 0)
+		return -1;
 	struct image *roots = mem_array(p->node_count, sizeof(*roots));
 	for (size_t i = 0; i < p->node_count; i++) {
-		if (node_root(o, &p->nodes[i], progress, arg, &roots[i], e) < 0 ||
+		if (node_root(o, &p->nodes[i], note, &roots[i], e) < 0 ||
 		    image_lines(o, &roots[i], e) < 0) {
 			roots_free(roots, p->node_count);
 			return -1;
@@ -67,18 +130,17 @@ static const char *recorded_digest(const struct pairs *recorded, const char *nod
 	return NULL;
 }
 
-/* A folder's digest is that of its path: only an image has one of its content. */
+/* A live root's digest is that of its path: only an image has one of its content. */
 static bool is_folder(const struct node_plan *n)
 {
-	return n->root.kind == ROOT_DIR && n->files.count == 0 && n->setup.count == 0 &&
+	return plan_root_live(&n->root) && n->files.count == 0 && n->setup.count == 0 &&
 	       !n->disk.given;
 }
 
 static int build_again(struct owner *o, const struct node_plan *n, const char *digest,
 		       const struct roots_note *note, struct image *ret, struct err *e)
 {
-	if (host_require_owned(host_needs_root(n), o, e) < 0 ||
-	    node_root(o, n, note->fn, note->arg, ret, e) < 0) {
+	if (host_require_owned(host_needs_root(n), o, e) < 0 || node_root(o, n, note, ret, e) < 0) {
 		e->exit = EXIT_UNAVAILABLE;
 		return err_prefix(e,
 				  "the root image of content %s is not in the cache and cannot be "
@@ -112,6 +174,8 @@ static int root_again(struct owner *o, const struct node_plan *n, const char *di
 int roots_again(struct owner *o, const struct plan *p, const struct pairs *recorded,
 		const struct roots_note *note, struct image **ret, struct err *e)
 {
+	if (check_room(o, p, e) < 0)
+		return -1;
 	struct image *roots = mem_array(p->node_count, sizeof(*roots));
 	for (size_t i = 0; i < p->node_count; i++) {
 		const struct node_plan *n = &p->nodes[i];
@@ -132,6 +196,7 @@ void roots_into(const struct image *root, struct node_spec *spec)
 					 : NODE_ROOT_IMAGE;
 	spec->root_fs = root->fs;
 	spec->root_path = root->path;
+	spec->mask = root->mask;
 }
 
 void roots_free(struct image *roots, size_t count)

@@ -11,10 +11,11 @@
 struct roots_note {
 	image_progress_fn fn; /* may be NULL */
 	void *arg;
+	const char *runs_dir; /* where runs are kept: no node of "host" sees it; NULL: nowhere */
 };
 
 /* `*ret` has one image a node, in the plan's order; roots_free(). */
-int roots_prepare(struct owner *o, const struct plan *p, image_progress_fn progress, void *arg,
+int roots_prepare(struct owner *o, const struct plan *p, const struct roots_note *note,
 		  struct image **ret, struct err *e);
 /* The same, but with the content that a run has recorded (node to digest). What is not in the cache
  * is built again where that can be done; another content than recorded is exit 69. */

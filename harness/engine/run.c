@@ -47,7 +47,8 @@ static int execute(struct session *s, const struct run_options *o, struct err *e
 		return -1;
 	if (session_own(s, e) < 0 || session_seed(s, o->seed, e) < 0)
 		return -1;
-	if (roots_prepare(s->owner, s->plan, session_note, s, &s->roots, e) < 0)
+	const struct roots_note note = { session_note, s, s->runs_dir };
+	if (roots_prepare(s->owner, s->plan, &note, &s->roots, e) < 0)
 		return -1;
 	if (session_folder(s, NULL, e) < 0)
 		return -1;

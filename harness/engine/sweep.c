@@ -342,6 +342,7 @@ static int set_up(struct sweeping *w, struct err *e)
 {
 	GUARD_BUF struct buf more = { 0 };
 	struct session *s = &w->s;
+	const struct roots_note note = { session_note, s, s->runs_dir };
 	uint64_t needs = host_needs(s->plan) | HOST_BIT(HOST_SECCOMP) | HOST_BIT(HOST_FANOTIFY);
 	if (sweep_strike_parse(&w->strike, w->ask.strike, s->plan, e) < 0 ||
 	    sweep_strike_fits(&w->strike, w->ask.points, e) < 0 ||
@@ -354,8 +355,7 @@ static int set_up(struct sweeping *w, struct err *e)
 			"both");
 	if (host_require(needs, s->state_dir, e) < 0)
 		return -1;
-	if (session_own(s, e) < 0 ||
-	    roots_prepare(s->owner, s->plan, session_note, s, &s->roots, e) < 0 ||
+	if (session_own(s, e) < 0 || roots_prepare(s->owner, s->plan, &note, &s->roots, e) < 0 ||
 	    sweep_place(w, e) < 0)
 		return -1;
 	if (w->o->resume != NULL)

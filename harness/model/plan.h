@@ -72,14 +72,33 @@ struct service_plan {
 	int64_t timeout;                /* to become ready; ns */
 };
 
-enum root_kind { ROOT_DEBIAN, ROOT_DIR };
+/* id, the field that says so, what it is of on this host, an example */
+/* clang-format off */
+#define PLAN_ROOTS(X) \
+	X(DEBIAN, "debian", NOTHING, "RELEASE") X(DIR, "dir", FOLDER, "FOLDER") \
+	X(TAR, "tar", FILE, "FILE") X(EROFS, "erofs", FILE, "FILE") \
+	X(SQUASHFS, "squashfs", FILE, "FILE") X(OCI, "oci", EITHER, "FOLDER or FILE") \
+	X(HOST, "host", NOTHING, "true")
+enum root_kind {
+#define X(id, field, of, example) ROOT_##id,
+	PLAN_ROOTS(X)
+#undef X
+	ROOT_COUNT
+};
+/* clang-format on */
 
 struct root_plan {
 	enum root_kind kind;
 	const char *suite;      /* ROOT_DEBIAN */
 	struct strings include; /* ROOT_DEBIAN: packages, "name" or "name=version" */
-	const char *dir;        /* ROOT_DIR: resolved path */
+	const char *dir;        /* ROOT_DIR: resolved path; ROOT_HOST: "/" */
+	const char *tar, *erofs, *squashfs, *oci; /* resolved paths, of the kind that it is */
+	const char *tag;                          /* ROOT_OCI: which image; NULL: the only one */
+	bool host;                                /* ROOT_HOST */
+	struct strings hide; /* ROOT_HOST: absolute paths that nodes do not see */
 };
+/* Its root is what this host has now, not an image. */
+bool plan_root_live(const struct root_plan *r);
 
 struct disk_plan {
 	bool given;    /* false: an overlay over the root */

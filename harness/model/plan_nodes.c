@@ -2,7 +2,6 @@
 /* Nodes: each with what it gives itself and what it takes over by `like`. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness/base/guard.h"
@@ -17,22 +16,6 @@ struct node_file {
 	struct node_plan plan;
 	const char *like;
 	struct list services; /* struct service_file */
-};
-
-static const struct param root_rows[] = {
-	{ .name = "debian",
-	  .type = PARAM_NAME,
-	  .offset = offsetof(struct root_plan, suite),
-	  .help = "a Debian release: \"bookworm\"" },
-	{ .name = "include",
-	  .type = PARAM_STRINGS,
-	  .offset = offsetof(struct root_plan, include),
-	  .help = "packages: \"name\" or \"name=version\"" },
-	{ .name = "dir",
-	  .type = PARAM_FILE,
-	  .offset = offsetof(struct root_plan, dir),
-	  .help = "or a folder on this host, used read-only" },
-	{ 0 },
 };
 
 static const struct param limits_rows[] = {
@@ -113,7 +96,7 @@ const struct param plan_node_rows[] = {
 	{ .name = "root",
 	  .type = PARAM_OBJECT,
 	  .offset = offsetof(struct node_plan, root),
-	  .sub = root_rows,
+	  .sub = plan_root_rows,
 	  .help = "what its / is made of" },
 	{ .name = "disk",
 	  .type = PARAM_OBJECT,
@@ -195,38 +178,6 @@ static int check_like(struct compile *c, const struct json *nodes, const struct 
 					plan_suggest(c, json_string(like), c->pd->nodes.items,
 						     c->pd->nodes.count));
 	}
-	return 0;
-}
-
-static int check_root(struct compile *c, const struct json *root, struct root_plan *r,
-		      struct err *e)
-{
-	struct stat st;
-	if ((r->suite != NULL) == (r->dir != NULL))
-		return json_err(e, c->ctx.doc, root,
-				"root: %s; write {\"debian\": RELEASE} or "
-				"{\"dir\": FOLDER}",
-				r->dir != NULL ? "both \"debian\" and \"dir\""
-					       : "neither \"debian\" nor \"dir\"");
-	r->kind = r->dir != NULL ? ROOT_DIR : ROOT_DEBIAN;
-	if (r->kind == ROOT_DIR && r->include.count > 0)
-		return json_key_err(e, c->ctx.doc, json_get(root, "include"),
-				    "\"include\" belongs to \"debian\"; remove it");
-	for (size_t i = 0; i < r->include.count; i++) {
-		char letter = r->include.items[i][0];
-		if (!((letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9')) ||
-		    strpbrk(r->include.items[i], " ,\t\n") != NULL)
-			return json_err(e, c->ctx.doc, json_get(root, "include"),
-					"include: \"%s\" is not a "
-					"package; write \"name\" or \"name=version\"",
-					r->include.items[i]);
-	}
-	if (r->kind == ROOT_DIR && !c->options->archived &&
-	    (stat(r->dir, &st) < 0 || !S_ISDIR(st.st_mode)))
-		return json_err(e, c->ctx.doc, json_get(root, "dir"),
-				"dir: there is no folder \"%s\"; "
-				"name one relative to this file",
-				json_string(json_get(root, "dir")));
 	return 0;
 }
 
@@ -322,9 +273,10 @@ static int decode_node(struct compile *c, const struct json *nodes, const struct
 	const struct json *root = field_of(nodes, node, "root");
 	if (root == NULL)
 		return json_err(e, c->ctx.doc, node,
-				"\"root\" is missing; write {\"debian\": RELEASE} or "
-				"{\"dir\": FOLDER}, or \"like\" with the name of another node");
-	if (check_root(c, root, &n.plan.root, e) < 0 ||
+				"\"root\" is missing; write {\"debian\": RELEASE}, "
+				"{\"dir\": FOLDER} or another kind, or \"like\" with the name of "
+				"another node");
+	if (plan_check_root(c, root, &n.plan.root, e) < 0 ||
 	    plan_check_disk(c, field_of(nodes, node, "disk"), &n.plan.disk, e) < 0 ||
 	    check_files(c, field_of(nodes, node, "files"), &n.plan.files, e) < 0 ||
 	    make_services(c, field_of(nodes, node, "services"), &n, e) < 0)

@@ -104,6 +104,10 @@ int plan_nodes(struct compile *c, struct err *e);
 /* `addresses`: each node's JSON value, NULL where it has none. */
 int plan_addresses(struct compile *c, const struct json *const *addresses, struct err *e);
 
+/* A node's root: exactly one kind, and its file is there. */
+extern const struct param plan_root_rows[];
+int plan_check_root(struct compile *c, const struct json *root, struct root_plan *r, struct err *e);
+
 /* --- plan_disk.c --- */
 extern const struct param plan_disk_rows[];
 int plan_check_disk(struct compile *c, const struct json *disk, const struct disk_plan *d,

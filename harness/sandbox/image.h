@@ -3,12 +3,12 @@
  * Root images: built once, cached under STATE/images/ by their recipe's digest, as erofs.
  *
  *	STATE/images/KEY.erofs   the image; KEY.ext4, .xfs, .btrfs: a root with a disk of its own
- *	STATE/images/KEY.json    what it is: {"kind":"debian"|"layer"|"disk","recipe":...,
- *	                         "digest":XXH3-128 of the image,"size":...,"packages":{...},
- *	                         "built":...}
- *	STATE/images/KEY.lines   the fingerprint of its files (capture_base.h), made on first need
- * Concurrent builders of one key wait for each other (flock). An image is complete or absent:
- * written under another name and renamed. Needs root, mmdebstrap, mkfs.erofs.
+ *	STATE/images/KEY.json    what it is:
+ *{"kind":"debian"|"tar"|"oci"|...|"layer"|"disk","recipe":..., "digest":XXH3-128 of the
+ *image,"size":...,"packages":{...}, "built":...} STATE/images/KEY.lines   the fingerprint of its
+ *files (capture_base.h), made on first need Concurrent builders of one key wait for each other
+ *(flock). An image is complete or absent: written under another name and renamed. Needs root,
+ *mmdebstrap, mkfs.erofs.
  */
 #ifndef BACKOUT_SANDBOX_IMAGE_H
 #define BACKOUT_SANDBOX_IMAGE_H
@@ -28,6 +28,7 @@ struct image {
 			    whose bytes hold ids drawn by chance: the key */
 	char *path;      /* the erofs file, or the directory */
 	bool is_dir;
+	char *mask;   /* NULL; or a folder over it that hides parts of it (image_host) */
 	bool on_disk; /* a file system that is to be written: each node needs a copy */
 	enum disk_fs fs;
 	char *mounted; /* where it is mounted for all nodes (node_mount_image); NULL: each does */
@@ -50,6 +51,33 @@ int image_debian(struct owner *o, const char *suite, const char *const *include,
 		 image_progress_fn progress, void *arg, struct image *ret, struct err *e);
 /* {"dir": path} */
 int image_dir(const char *path, struct image *ret, struct err *e);
+/* {"host": true}: the host's root file system as it is now, without what is mounted on it, and
+ * without the existing paths of `hide`. Needs no building. */
+int image_host(struct owner *o, const char *const *hide, size_t count, struct image *ret,
+	       struct err *e);
+/* Files of somebody else's; the image that is made of each is keyed by its content. */
+struct image_progress_to {
+	image_progress_fn fn; /* may be NULL */
+	void *arg;
+};
+/* {"tar": path}: plain or packed by gzip, bzip2, xz or zstd; see unpack.h for what is refused. */
+int image_tar(struct owner *o, const char *path, const struct image_progress_to *to,
+	      struct image *ret, struct err *e);
+/* {"erofs": path}, {"squashfs": path}: mounted read-only to be read; exit 69 where the kernel has
+ * not the file system. */
+struct image_fs_file {
+	enum { IMAGE_FS_EROFS, IMAGE_FS_SQUASHFS } fs;
+	const char *path;
+};
+int image_filesystem(struct owner *o, const struct image_fs_file *file,
+		     const struct image_progress_to *to, struct image *ret, struct err *e);
+/* {"oci": path, "tag": tag}: an OCI image layout or `docker save`'s, as a folder or a tar. `tag`
+ * may be NULL. Digests are checked. */
+struct image_oci_source {
+	const char *path, *tag;
+};
+int image_oci(struct owner *o, const struct image_oci_source *source,
+	      const struct image_progress_to *to, struct image *ret, struct err *e);
 /* files copied in (owner root), then the set-up commands run once in a node over `base` without
  * network; the merged tree becomes an image of its own. No files and no commands: `base` again.
  * A failing command is exit 65 with its last output. */
@@ -61,10 +89,6 @@ int image_layer(struct owner *o, const struct image *base, const struct image_fi
 struct image_disk_spec {
 	enum disk_fs fs;
 	uint64_t size; /* bytes */
-};
-struct image_progress_to {
-	image_progress_fn fn; /* may be NULL */
-	void *arg;
 };
 int image_disk(struct owner *o, const struct image *base, const struct image_disk_spec *spec,
 	       const struct image_progress_to *to, struct image *ret, struct err *e);

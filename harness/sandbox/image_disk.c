@@ -86,10 +86,15 @@ static int too_small(const struct disk_job *j, const char *tree, struct err *e)
 static int show_base(const struct image *base, const char *where, struct err *e)
 {
 	char device[DISK_DEVICE_MAX];
+	if (base->is_dir && mount(base->path, where, "none", MS_BIND, NULL) < 0)
+		return ERR(e, errno, "bind root folder '%s'", base->path);
+	if (base->is_dir && base->mask != NULL) {
+		GUARD(mem) char *layers = mem_printf("lowerdir=%s:%s", base->mask, where);
+		if (mount("overlay", where, "overlay", MS_RDONLY, layers) < 0)
+			return ERR(e, errno, "mount the host's root without what is hidden of it");
+	}
 	if (base->is_dir)
-		return mount(base->path, where, "none", MS_BIND, NULL) < 0
-			       ? ERR(e, errno, "bind root folder '%s'", base->path)
-			       : 0;
+		return 0;
 	if (mount(base->path, where, "erofs", MS_RDONLY, NULL) == 0)
 		return 0;
 	GUARD(fd) int fd = disk_attach(base->path, false, device, e);
@@ -161,7 +166,7 @@ static int disk_key(const struct image *base, enum disk_fs fs, uint64_t size, ch
 	int len = snprintf(head, sizeof(head), "format %d: %s of %llu on %s", DISK_FORMAT,
 			   disk_fs_names[fs], (unsigned long long)size, base->digest);
 	hash_add(h, head, (size_t)len + 1);
-	int ret = base->is_dir ? image_stamp_dir(base->path, h, e) : 0;
+	int ret = base->is_dir ? image_stamp_dir(base, h, e) : 0;
 	hash_text_of(h, key);
 	hash_free(h);
 	return ret;

@@ -67,7 +67,7 @@ int image_slot_publish(const struct image_slot *s, const struct image_about *abo
 int image_slot_store(const struct image_slot *s, const char *temp, const struct image_about *about,
 		     const struct buf *packages, struct image *ret, struct err *e);
 /* Names, metadata and times of all that is below a folder: it may have changed since. */
-int image_stamp_dir(const char *path, struct hash *h, struct err *e);
+int image_stamp_dir(const struct image *folder, struct hash *h, struct err *e);
 int image_meta_read(const char *dir, const char *key, struct image_info *ret,
 		    char digest[HASH_TEXT], struct err *e);
 

@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "harness/base/clock.h"
@@ -162,6 +163,7 @@ static int layer_job(void *arg, struct err *e)
 		.name = "image",
 		.root_kind = l->base->is_dir ? NODE_ROOT_DIR : NODE_ROOT_IMAGE,
 		.root_path = l->base->path,
+		.mask = l->base->mask,
 		.work_dir = work,
 	};
 	struct loop *loop = NULL;
@@ -180,10 +182,51 @@ static int layer_job(void *arg, struct err *e)
 
 /* ---- the key ---- */
 
-/* A folder may have changed since the last layer was made of it: names, metadata and times tell. */
-static int stamp_dir(int at, const char *name, int depth, struct hash *h, struct err *e)
+/* A folder may have changed since the last layer was made of it: names, metadata and times tell.
+ * What is mounted in it is no part of it, and neither is what its mask hides. */
+struct stamp {
+	struct hash *h;
+	dev_t dev;
+};
+
+static bool hidden_in(int mask, const char *name)
+{
+	struct stat st;
+	char c;
+	if (mask < 0 || fstatat(mask, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	if (!S_ISDIR(st.st_mode))
+		return true;
+	GUARD(fd) int fd = openat(mask, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 && fgetxattr(fd, "trusted.overlay.opaque", &c, 1) == 1;
+}
+
+static int stamp_dir(const struct stamp *s, int at, const char *name, int mask_at, int depth,
+		     struct err *e);
+
+static int stamp_entry(const struct stamp *s, DIR *dir, const char *name, int mask, int depth,
+		       struct err *e)
+{
+	struct stat st;
+	if (hidden_in(mask, name))
+		return 0;
+	if (fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "look at '%s' in the root", name);
+	hash_add(s->h, name, strlen(name) + 1);
+	if (st.st_dev != s->dev)
+		return 0;
+	const int64_t facts[] = { (int64_t)st.st_ino, st.st_size, st.st_mode, st.st_ctim.tv_sec,
+				  st.st_ctim.tv_nsec };
+	hash_add(s->h, facts, sizeof(facts));
+	return S_ISDIR(st.st_mode) ? stamp_dir(s, dirfd(dir), name, mask, depth + 1, e) : 0;
+}
+
+static int stamp_dir(const struct stamp *s, int at, const char *name, int mask_at, int depth,
+		     struct err *e)
 {
 	GUARD(fd) int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	GUARD(fd)
+	int mask = mask_at < 0 ? -1 : openat(mask_at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	GUARD(dir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	if (dir == NULL)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "read the folder '%s' of the root", name);
@@ -192,26 +235,24 @@ static int stamp_dir(int at, const char *name, int depth, struct hash *h, struct
 		return ERR_AS(e, EXIT_UNAVAILABLE, 0, "the root is more than %d folders deep",
 			      STAMP_DEPTH_MAX);
 	struct dirent *d;
-	while ((d = readdir(dir)) != NULL) {
-		struct stat st;
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
-			continue;
-		if (fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "look at '%s' in the root",
-				      d->d_name);
-		const int64_t facts[] = { (int64_t)st.st_ino, st.st_size, st.st_mode,
-					  st.st_ctim.tv_sec, st.st_ctim.tv_nsec };
-		hash_add(h, d->d_name, strlen(d->d_name) + 1);
-		hash_add(h, facts, sizeof(facts));
-		if (S_ISDIR(st.st_mode) && stamp_dir(dirfd(dir), d->d_name, depth + 1, h, e) < 0)
+	while ((d = readdir(dir)) != NULL)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+		    stamp_entry(s, dir, d->d_name, mask, depth, e) < 0)
 			return -1;
-	}
 	return 0;
 }
 
-int image_stamp_dir(const char *path, struct hash *h, struct err *e)
+int image_stamp_dir(const struct image *folder, struct hash *h, struct err *e)
 {
-	return stamp_dir(AT_FDCWD, path, 0, h, e);
+	GUARD(fd) int root = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	GUARD(fd)
+	int mask =
+		folder->mask == NULL ? -1 : open(folder->mask, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	if (root < 0 || fstat(root, &st) < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "open the root '%s'", folder->path);
+	const struct stamp s = { h, st.st_dev };
+	return stamp_dir(&s, root, ".", mask, 0, e);
 }
 
 static int layer_key(const struct layer *l, char key[HASH_TEXT], struct err *e)
@@ -225,7 +266,7 @@ static int layer_key(const struct layer *l, char key[HASH_TEXT], struct err *e)
 	for (size_t i = 0; i < l->setup_count; i++)
 		hash_add(h, l->setup[i], strlen(l->setup[i]) + 1);
 	if (ret == 0 && l->base->is_dir)
-		ret = image_stamp_dir(l->base->path, h, e);
+		ret = image_stamp_dir(l->base, h, e);
 	hash_text_of(h, key);
 	hash_free(h);
 	return ret;
@@ -235,6 +276,7 @@ static void copy_image(const struct image *from, struct image *to)
 {
 	*to = *from;
 	to->path = mem_strdup(from->path);
+	to->mask = from->mask != NULL ? mem_strdup(from->mask) : NULL;
 }
 
 int image_layer(struct owner *o, const struct image *base, const struct image_file *files,

@@ -19,8 +19,9 @@
 void image_free(struct image *i)
 {
 	free(i->path);
+	free(i->mask);
 	free(i->mounted);
-	i->path = i->mounted = NULL;
+	i->path = i->mask = i->mounted = NULL;
 	capture_base_close(i->lines);
 	i->lines = NULL;
 }

@@ -54,6 +54,8 @@ static int mount_lower(const struct node_spec *spec, struct err *e)
 	/* Bound to a fixed name, so that no odd byte of the path gets into the mount options. */
 	if (mount(folder, "lower", "none", MS_BIND, NULL) < 0)
 		return ERR(e, errno, "bind root folder '%s'", folder);
+	if (spec->mask != NULL && mount(spec->mask, "mask", "none", MS_BIND, NULL) < 0)
+		return ERR(e, errno, "bind '%s'", spec->mask);
 	return 0;
 }
 
@@ -86,14 +88,14 @@ static bool has_option(const char *options, const char *word)
  * rename(2) refuses a folder of the image (EXDEV), which no disk does. A node that boots again has
  * the upper and the work folder that it had: the index lies in the latter. The kernel gives neither
  * to a second mount, and the first may be a moment in going. */
-static int mount_overlay(const char *before)
+static int mount_overlay(const char *before, bool masked)
 {
-	char options[160];
+	char options[192];
 	/* With a new upper the kernel says uuid=on of its own accord, and later not any more. */
 	(void)snprintf(options, sizeof(options),
-		       "lowerdir=lower,upperdir=upper,workdir=work,index=on,xino=on,metacopy=off,"
+		       "lowerdir=%slower,upperdir=upper,workdir=work,index=on,xino=on,metacopy=off,"
 		       "redirect_dir=on%s",
-		       has_option(before, "uuid=on") ? ",uuid=on" : "");
+		       masked ? "mask:" : "", has_option(before, "uuid=on") ? ",uuid=on" : "");
 	int rc;
 	for (int i = 0;; i++) {
 		/* Over the lower itself: no folder more. */
@@ -109,7 +111,7 @@ static int stack_overlay(const struct node_spec *spec, const char *before, bool 
 {
 	if (mount_lower(spec, e) < 0 || like_lower(spec->from == NULL, one_fs, e) < 0)
 		return -1;
-	if (mount_overlay(before) < 0)
+	if (mount_overlay(before, spec->mask != NULL) < 0)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
 			      "mount an overlay with index=on,xino=on in '%s' (its file system "
 			      "must be a real one, not an overlay itself)",
