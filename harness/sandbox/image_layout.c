@@ -42,6 +42,38 @@ static const char *machine(void)
 	return u.machine;
 }
 
+/* Nothing here is sure to be there, nor to be of the type that it should be. */
+static enum json_type type_of(const struct json *v)
+{
+	return v != NULL ? json_type(v) : JSON_NULL;
+}
+
+static const struct json *member(const struct json *v, const char *key)
+{
+	return v != NULL ? json_get(v, key) : NULL;
+}
+
+static const struct json *first_of(const struct json *v)
+{
+	return type_of(v) == JSON_ARRAY ? json_first(v) : NULL;
+}
+
+static size_t size_of(const struct json *v)
+{
+	return v != NULL ? json_size(v) : 0;
+}
+
+static const char *string_of(const struct json *v)
+{
+	return v != NULL ? json_string(v) : NULL;
+}
+
+static const char *text_in(const struct json *v, const char *key, const char *fallback)
+{
+	const char *text = string_of(member(v, key));
+	return text != NULL ? text : fallback;
+}
+
 /* What choosing keeps besides the result. */
 struct choice {
 	struct layout *l;
@@ -87,7 +119,7 @@ static int read_blob(const struct layout *l, const struct json *descriptor, stru
 		     char digest[SHA256_TEXT], struct err *e)
 {
 	char seen[SHA256_TEXT];
-	if (digest_of(l, json_get_string(descriptor, "digest", NULL), digest, e) < 0)
+	if (digest_of(l, text_in(descriptor, "digest", NULL), digest, e) < 0)
 		return -1;
 	GUARD(mem) char *path = mem_printf("blobs/sha256/%s", digest);
 	int got = read_json(l, path, ret, seen, e);
@@ -112,8 +144,7 @@ static void offer(struct choice *c, const char *what)
 
 static bool is_platform(struct choice *c, const struct json *p)
 {
-	const char *os = json_get_string(p, "os", ""),
-		   *arch = json_get_string(p, "architecture", "");
+	const char *os = text_in(p, "os", ""), *arch = text_in(p, "architecture", "");
 	/* What build tools say about an image, beside the images. */
 	if (strcmp(os, "unknown") == 0)
 		return false;
@@ -132,9 +163,9 @@ static void list_unused(const struct json *config, struct layout *l)
 					      "Cmd", "Volumes", "ExposedPorts" };
 	GUARD_BUF struct buf b = { 0 };
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		const struct json *v = json_get(config, fields[i]);
-		if (v == NULL || json_type(v) == JSON_NULL ||
-		    (json_string(v) != NULL ? json_string(v)[0] == '\0' : json_size(v) == 0))
+		const struct json *v = member(config, fields[i]);
+		if (v == NULL || type_of(v) == JSON_NULL ||
+		    (string_of(v) != NULL ? string_of(v)[0] == '\0' : size_of(v) == 0))
 			continue;
 		buf_printf(&b, "%s%s ", b.len > 0 ? ", " : "", fields[i]);
 		json_print(v, &b);
@@ -155,27 +186,27 @@ static void free_layers(struct layout *l)
 /* The layers' unpacked digests, one a layer. */
 static int take_config(struct layout *l, const struct json *config, struct err *e)
 {
-	const struct json *ids = json_get(json_get(config, "rootfs"), "diff_ids");
-	if (json_type(ids) != JSON_ARRAY || json_size(ids) != l->layer_count)
+	const struct json *ids = member(member(config, "rootfs"), "diff_ids");
+	if (type_of(ids) != JSON_ARRAY || size_of(ids) != l->layer_count)
 		return bad(l,
 			   "its configuration does not name one digest (rootfs.diff_ids) a layer",
 			   e);
-	const struct json *id = json_first(ids);
+	const struct json *id = first_of(ids);
 	for (size_t i = 0; i < l->layer_count; i++, id = json_next(id))
-		if (digest_of(l, json_string(id), l->layers[i].unpacked, e) < 0)
+		if (digest_of(l, string_of(id), l->layers[i].unpacked, e) < 0)
 			return -1;
-	list_unused(json_get(config, "config"), l);
+	list_unused(member(config, "config"), l);
 	return 0;
 }
 
 static int room_for_layers(struct layout *l, const struct json *layers, struct err *e)
 {
-	if (json_type(layers) != JSON_ARRAY || json_size(layers) == 0)
+	if (type_of(layers) != JSON_ARRAY || size_of(layers) == 0)
 		return bad(l, "its manifest names no layers", e);
-	if (json_size(layers) > LAYERS_MAX)
+	if (size_of(layers) > LAYERS_MAX)
 		return bad(l, "it has more than 512 layers", e);
 	free_layers(l);
-	l->layers = mem_array(json_size(layers), sizeof(*l->layers));
+	l->layers = mem_array(size_of(layers), sizeof(*l->layers));
 	return 0;
 }
 
@@ -183,19 +214,19 @@ static int room_for_layers(struct layout *l, const struct json *layers, struct e
 
 static int take_layers(struct layout *l, const struct json *manifest, struct err *e)
 {
-	const struct json *layers = json_get(manifest, "layers");
+	const struct json *layers = member(manifest, "layers");
 	if (room_for_layers(l, layers, e) < 0)
 		return -1;
-	for (const struct json *v = json_first(layers); v != NULL; v = json_next(v)) {
+	for (const struct json *v = first_of(layers); v != NULL; v = json_next(v)) {
 		struct layout_layer *layer = &l->layers[l->layer_count];
-		const char *type = json_get_string(v, "mediaType", "");
+		const char *type = text_in(v, "mediaType", "");
 		if (strstr(type, "tar") == NULL || strstr(type, "encrypted") != NULL)
 			return ERR_AS(
 				e, EXIT_BAD_SCENARIO, 0,
 				"the image '%s' has a layer of the type '%.100s', which is no "
 				"tar that can be read",
 				l->shown, type);
-		if (digest_of(l, json_get_string(v, "digest", NULL), layer->digest, e) < 0)
+		if (digest_of(l, text_in(v, "digest", NULL), layer->digest, e) < 0)
 			return -1;
 		layer->path = mem_printf("blobs/sha256/%s", layer->digest);
 		layer->size = json_get_int(v, "size", -1);
@@ -210,7 +241,7 @@ static int take_manifest(struct choice *c, const struct json *manifest, const ch
 	struct layout *l = c->l;
 	struct json_doc *config = NULL;
 	char unused[SHA256_TEXT];
-	if (read_blob(l, json_get(manifest, "config"), &config, unused, e) < 0)
+	if (read_blob(l, member(manifest, "config"), &config, unused, e) < 0)
 		return err_prefix(e, "its configuration");
 	int ret = 0;
 	if (is_platform(c, json_root(config)) &&
@@ -233,23 +264,23 @@ static int look_at(struct choice *c, const struct json *descriptor, int depth, b
 {
 	struct json_doc *doc = NULL;
 	char digest[SHA256_TEXT];
-	const struct json *notes = json_get(descriptor, "annotations");
-	const char *ref = json_get_string(notes, "org.opencontainers.image.ref.name", NULL);
-	const char *full = json_get_string(notes, "io.containerd.image.name", NULL);
+	const struct json *notes = member(descriptor, "annotations");
+	const char *ref = text_in(notes, "org.opencontainers.image.ref.name", NULL);
+	const char *full = text_in(notes, "io.containerd.image.name", NULL);
 	const char *tag = c->l->tag;
-	const struct json *platform = json_get(descriptor, "platform");
+	const struct json *platform = member(descriptor, "platform");
 	if (!tagged && tag != NULL && (ref == NULL || strcmp(ref, tag) != 0) &&
 	    (full == NULL || strcmp(full, tag) != 0)) {
 		offer(c, ref != NULL ? ref : "(an image without a tag)");
 		return 0;
 	}
-	if (json_type(platform) == JSON_OBJECT && !is_platform(c, platform))
+	if (type_of(platform) == JSON_OBJECT && !is_platform(c, platform))
 		return 0;
 	if (read_blob(c->l, descriptor, &doc, digest, e) < 0)
 		return -1;
 	const struct json *root = json_root(doc);
-	int ret = json_get(root, "manifests") != NULL ? look_in(c, root, depth + 1, true, e)
-						      : take_manifest(c, root, digest, e);
+	int ret = member(root, "manifests") != NULL ? look_in(c, root, depth + 1, true, e)
+						    : take_manifest(c, root, digest, e);
 	json_doc_free(doc);
 	return ret;
 }
@@ -257,12 +288,12 @@ static int look_at(struct choice *c, const struct json *descriptor, int depth, b
 static int look_in(struct choice *c, const struct json *index, int depth, bool tagged,
 		   struct err *e)
 {
-	const struct json *all = json_get(index, "manifests");
-	if (json_type(all) != JSON_ARRAY)
+	const struct json *all = member(index, "manifests");
+	if (type_of(all) != JSON_ARRAY)
 		return bad(c->l, "its index has no list of manifests", e);
 	if (depth > INDEX_DEPTH_MAX)
 		return bad(c->l, "its indexes lie more than 4 deep", e);
-	for (const struct json *v = json_first(all); v != NULL; v = json_next(v)) {
+	for (const struct json *v = first_of(all); v != NULL; v = json_next(v)) {
 		if (++c->descriptors > DESCRIPTORS_MAX)
 			return bad(c->l, "its indexes name more than 1024 manifests", e);
 		if (look_at(c, v, depth, tagged, e) < 0)
@@ -291,8 +322,8 @@ static int take_saved(struct choice *c, const struct json *image, struct err *e)
 	struct layout *l = c->l;
 	struct json_doc *config = NULL;
 	char digest[SHA256_TEXT];
-	const char *path = json_get_string(image, "Config", "");
-	const struct json *layers = json_get(image, "Layers");
+	const char *path = text_in(image, "Config", "");
+	const struct json *layers = member(image, "Layers");
 	int got = read_json(l, path, &config, digest, e);
 	if (got <= 0)
 		return got < 0 ? -1 : bad(l, "it lacks the configuration its manifest names", e);
@@ -302,13 +333,13 @@ static int take_saved(struct choice *c, const struct json *image, struct err *e)
 		c->found++;
 		memcpy(l->identity, digest, SHA256_TEXT);
 		ret = room_for_layers(l, layers, e);
-		for (const struct json *v = json_first(layers); ret == 0 && v != NULL;
+		for (const struct json *v = first_of(layers); ret == 0 && v != NULL;
 		     v = json_next(v)) {
-			if (json_string(v) == NULL) {
+			if (string_of(v) == NULL) {
 				ret = bad(l, "a layer in its manifest is no name of a file", e);
 				break;
 			}
-			l->layers[l->layer_count].path = mem_strdup(json_string(v));
+			l->layers[l->layer_count].path = mem_strdup(string_of(v));
 			l->layers[l->layer_count++].size = -1;
 		}
 		if (ret == 0)
@@ -320,13 +351,13 @@ static int take_saved(struct choice *c, const struct json *image, struct err *e)
 
 static int look_in_saved(struct choice *c, const struct json *all, struct err *e)
 {
-	if (json_type(all) != JSON_ARRAY)
+	if (type_of(all) != JSON_ARRAY)
 		return bad(c->l, "its manifest.json is no list", e);
-	for (const struct json *v = json_first(all); v != NULL; v = json_next(v)) {
+	for (const struct json *v = first_of(all); v != NULL; v = json_next(v)) {
 		bool wanted = c->l->tag == NULL;
-		for (const struct json *t = json_first(json_get(v, "RepoTags")); t != NULL;
+		for (const struct json *t = first_of(member(v, "RepoTags")); t != NULL;
 		     t = json_next(t)) {
-			const char *tag = json_string(t);
+			const char *tag = string_of(t);
 			bool same = tag != NULL && c->l->tag != NULL && strcmp(tag, c->l->tag) == 0;
 			wanted |= same;
 			if (!same && tag != NULL && c->l->tag != NULL)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -124,9 +125,19 @@ static int make_erofs(const struct image_slot *s, const char *tree, const char *
 	const char *k = s->key;
 	GUARD(mem)
 	char *uuid = mem_printf("-U%.8s-%.4s-%.4s-%.4s-%.12s", k, k + 8, k + 12, k + 16, k + 20);
+	/* A file system without attributes (a squashfs may be) says so, and mkfs.erofs gives up. */
+	bool plain = llistxattr(tree, NULL, 0) < 0 && errno == EOPNOTSUPP;
 	/* Uncompressed: it builds and reads fastest, and a capture reads all of it. */
-	const char *const argv[] = { "env", IMAGE_TIME, "mkfs.erofs", "--quiet", "--preserve-mtime",
-				     uuid,  to,         tree,         NULL };
+	const char *const argv[] = { "env",
+				     IMAGE_TIME,
+				     "mkfs.erofs",
+				     "--quiet",
+				     "--preserve-mtime",
+				     uuid,
+				     plain ? "-x-1" : "-x2",
+				     to,
+				     tree,
+				     NULL };
 	if (job_tool(argv, NULL, p, e) < 0)
 		return err_prefix(e, "make the image (package erofs-utils)");
 	GUARD(fd) int fd = open(to, O_RDONLY | O_CLOEXEC);
