@@ -25,7 +25,8 @@ PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 # All that building, testing and the demo need, from Debian. `make deps MORE="..."` adds to it.
 DEPS := gcc make libc6-dev pkg-config libseccomp-dev libcgroup-dev libnl-3-dev libnl-route-3-dev \
         libcjson-dev libxxhash-dev libarchive-dev check libsubunit-dev mmdebstrap erofs-utils \
-        busybox-static dpkg-dev apt-utils gnupg jq libxml2-utils iproute2 e2fsprogs xfsprogs btrfs-progs
+        busybox-static dpkg-dev apt-utils gnupg jq libxml2-utils iproute2 e2fsprogs xfsprogs btrfs-progs \
+        squashfs-tools zstd
 MORE ?=
 # What `make vm-check` needs as well; who only builds needs none of it.
 VM_DEPS := qemu-system-x86

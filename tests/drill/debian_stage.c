@@ -75,6 +75,7 @@ struct node *stage_boot(struct stage *s, enum node_root kind, const char *root, 
 		.name = "debian",
 		.root_kind = kind,
 		.root_path = root,
+		.mask = s->mask,
 		.work_dir = work,
 		.from = from,
 	};

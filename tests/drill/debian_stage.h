@@ -16,6 +16,7 @@ struct stage {
 	struct image image;
 	char *work, *debs;
 	unsigned nodes;
+	const char *mask; /* of folders that are booted from here on; NULL: none */
 };
 
 void stage_open(struct stage *s);
