@@ -89,8 +89,14 @@ static int show_base(const struct image *base, const char *where, struct err *e)
 	if (base->is_dir && mount(base->path, where, "none", MS_BIND, NULL) < 0)
 		return ERR(e, errno, "bind root folder '%s'", base->path);
 	if (base->is_dir && base->mask != NULL) {
-		GUARD(mem) char *layers = mem_printf("lowerdir=%s:%s", base->mask, where);
-		if (mount("overlay", where, "overlay", MS_RDONLY, layers) < 0)
+		/* As an upper, for a lower may not lie in another one. Nothing is written to it. */
+		GUARD(mem) char *work = mem_printf("%s-work", base->mask);
+		GUARD(mem)
+		char *layers =
+			mem_printf("lowerdir=%s,upperdir=%s,workdir=%s", where, base->mask, work);
+		if (io_mkdirs(work, 0700, e) < 0)
+			return -1;
+		if (mount("overlay", where, "overlay", MS_RDONLY | MS_NOATIME, layers) < 0)
 			return ERR(e, errno, "mount the host's root without what is hidden of it");
 	}
 	if (base->is_dir)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This host's own / as a root: its root file system's mount alone, under a thin layer of our own
- * that hides folders and files of it. The layer holds a folder for each on the way, like the
+ * This host's own / as a root: its root file system's mount alone, and what an upper over it begins
+ * with, to hide folders and files of it. That holds a folder for each on the way, like the
  * host's, and an opaque one (or a whiteout) at its end.
  */
 #include <errno.h>

@@ -29,7 +29,7 @@ enum {
 
 #define NO_ROOT "/proc/0/root" /* of a node that is down: never there */
 
-static const char *const folders[] = { "lower", "mask", "upper", "work" };
+static const char *const folders[] = { "lower", "upper", "work" };
 enum { FOLDER_COUNT = sizeof(folders) / sizeof(folders[0]) };
 
 static int check_spec(const struct node_spec *spec, struct err *e)

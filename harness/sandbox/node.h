@@ -37,9 +37,9 @@ struct node_spec {
 				     its own as its root, without an overlay */
 	enum disk_fs root_fs;     /* DISK */
 	const char *root_path;
-	const char *mask;    /* DIR: NULL, or a folder that lies over it and hides parts of it, with
-				overlayfs's own marks; not written, and the same at each boot */
-	const char *mounted; /* IMAGE: where node_mount_image() has put it; NULL: nowhere yet */
+	const char *mask; /* DIR: NULL, or a folder with what the upper begins with, to hide parts
+			     of the root by overlayfs's own marks */
+	const char *mounted;  /* IMAGE: where node_mount_image() has put it; NULL: nowhere yet */
 	const char *work_dir; /* existing empty folder for upper and work, on a real file system;
 				 the caller removes it after node_destroy() */
 	struct cgroup_limits limits;

@@ -54,8 +54,6 @@ static int mount_lower(const struct node_spec *spec, struct err *e)
 	/* Bound to a fixed name, so that no odd byte of the path gets into the mount options. */
 	if (mount(folder, "lower", "none", MS_BIND, NULL) < 0)
 		return ERR(e, errno, "bind root folder '%s'", folder);
-	if (spec->mask != NULL && mount(spec->mask, "mask", "none", MS_BIND, NULL) < 0)
-		return ERR(e, errno, "bind '%s'", spec->mask);
 	return 0;
 }
 
@@ -88,14 +86,14 @@ static bool has_option(const char *options, const char *word)
  * rename(2) refuses a folder of the image (EXDEV), which no disk does. A node that boots again has
  * the upper and the work folder that it had: the index lies in the latter. The kernel gives neither
  * to a second mount, and the first may be a moment in going. */
-static int mount_overlay(const char *before, bool masked)
+static int mount_overlay(const char *before)
 {
-	char options[192];
+	char options[160];
 	/* With a new upper the kernel says uuid=on of its own accord, and later not any more. */
 	(void)snprintf(options, sizeof(options),
-		       "lowerdir=%slower,upperdir=upper,workdir=work,index=on,xino=on,metacopy=off,"
+		       "lowerdir=lower,upperdir=upper,workdir=work,index=on,xino=on,metacopy=off,"
 		       "redirect_dir=on%s",
-		       masked ? "mask:" : "", has_option(before, "uuid=on") ? ",uuid=on" : "");
+		       has_option(before, "uuid=on") ? ",uuid=on" : "");
 	int rc;
 	for (int i = 0;; i++) {
 		/* Over the lower itself: no folder more. */
@@ -106,12 +104,29 @@ static int mount_overlay(const char *before, bool masked)
 	}
 }
 
+/* What hides parts of the lower is the upper's first content. No layer of its own: the kernel takes
+ * no lower that lies in another one, and the host's / has all. */
+static int put_mask(const char *mask, struct err *e)
+{
+	GUARD(fd) int from = open(mask, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	GUARD(fd) int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from < 0 || here < 0)
+		return ERR(e, errno, "open '%s'", mask);
+	struct tree_copy *copy = tree_copy_create(here);
+	int ret = tree_copy_below(copy, from, "upper", '\0', e);
+	tree_copy_destroy(copy);
+	return ret;
+}
+
 static int stack_overlay(const struct node_spec *spec, const char *before, bool *one_fs,
 			 struct err *e)
 {
+	bool first = spec->from == NULL && before[0] == '\0';
+	if (spec->mask != NULL && first && put_mask(spec->mask, e) < 0)
+		return -1;
 	if (mount_lower(spec, e) < 0 || like_lower(spec->from == NULL, one_fs, e) < 0)
 		return -1;
-	if (mount_overlay(before, spec->mask != NULL) < 0)
+	if (mount_overlay(before) < 0)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
 			      "mount an overlay with index=on,xino=on in '%s' (its file system "
 			      "must be a real one, not an overlay itself)",
