@@ -167,15 +167,14 @@ static int content_of(const struct oci *o, char **ret, struct err *e)
 	return 0;
 }
 
-static int open_layout(const struct image_oci_source *source, struct oci *ret, struct err *e)
+static int open_layout(const struct image_oci_source *source, bool *is_dir, struct err *e)
 {
-	ret->fd = open(source->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ret->is_dir = ret->fd >= 0;
-	if (ret->fd < 0 && errno == ENOTDIR)
-		ret->fd = image_open_source(source->path, e);
-	else if (ret->fd < 0)
-		return ERR_AS(e, EXIT_BAD_SCENARIO, errno, "open '%s'", source->path);
-	return ret->fd < 0 ? -1 : 0;
+	int fd = open(source->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*is_dir = fd >= 0;
+	if (fd >= 0)
+		return fd;
+	return errno == ENOTDIR ? image_open_source(source->path, e)
+				: ERR_AS(e, EXIT_BAD_SCENARIO, errno, "open '%s'", source->path);
 }
 
 int image_oci(struct owner *owner, const struct image_oci_source *source,
@@ -185,9 +184,10 @@ int image_oci(struct owner *owner, const struct image_oci_source *source,
 	struct image_slot slot;
 	char key[HASH_TEXT];
 	GUARD(mem) char *content = NULL;
-	if (open_layout(source, &o, e) < 0)
+	GUARD(fd) int fd = open_layout(source, &o.is_dir, e);
+	if (fd < 0)
 		return -1;
-	GUARD(fd) int fd = o.fd;
+	o.fd = fd;
 	if (content_of(&o, &content, e) < 0)
 		return -1;
 	GUARD(mem) char *full = mem_printf("format %d: oci %s", FOREIGN_FORMAT, content);

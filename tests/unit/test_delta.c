@@ -97,8 +97,7 @@ static const char *const others[] = {
 	"rm /var/lib/dpkg/info/two:amd64.list; echo 1 >/w/f3",
 	"echo /w/big >/var/lib/dpkg/info/three.list; rm /w/f1; echo 1 >/w/absent",
 	"mv /var/lib/dpkg/info/one.list /var/lib/dpkg/info/zzz.list",
-	"cat /var/lib/dpkg/info/one.list >/var/lib/dpkg/info/a-b.list; "
-	"cat /var/lib/dpkg/info/one.list >/var/lib/dpkg/info/a.list",
+	"cd /var/lib/dpkg/info; cat one.list >a-b.list; cat one.list >a.list",
 	"cd /var/lib/dpkg/info; cat one.list >>two:amd64.list; cat two:amd64.list >>one.list",
 	"rm /var/lib/dpkg/info/first.list",
 	"echo /w/f4 >/var/lib/dpkg/info/first.list",
