@@ -140,6 +140,72 @@ START_TEST(each_form)
 }
 END_TEST
 
+/* `ruin`: in a folder with a good layout `oci`, of a tree of one file, and `oci.save`. */
+static const struct ruin {
+	const char *path, *ruin, *says;
+	int exit;
+} ruins[] = {
+	{ "oci", "true", NULL, 0 },
+	{ "oci", "for f in oci/blobs/sha256/*; do printf x >>$f; done", "has not that digest", 65 },
+	{ "oci",
+	  "f=$(ls -S oci/blobs/sha256/* | head -n 1); printf x | dd of=$f conv=notrunc "
+	  "status=none",
+	  "has not that digest", 65 },
+	{ "oci.save",
+	  "printf x | dd of=oci.save/one/layer.tar bs=1 seek=700 conv=notrunc "
+	  "status=none",
+	  "unpacks to the digest", 65 },
+	{ "oci.save", "cd oci.save; f=$(ls | grep -v manifest | grep json); printf ' ' >>$f",
+	  "has not the digest of its name", 65 },
+	{ "oci.save", "rm oci.save/two/layer.tar; ln -s /etc/passwd oci.save/two/layer.tar",
+	  "the layer 'two/layer.tar'", 65 },
+	{ "oci", "rm $(ls -S oci/blobs/sha256/* | head -n 1)", "No such file", 65 },
+	{ "oci", "rm oci/index.json", "neither index.json", 65 },
+	{ "oci", "echo '[]' >oci/index.json", "no list of manifests", 65 },
+	{ "oci", "echo '{\"manifests\":[1,{},null]}' >oci/index.json", "no digest of the kind",
+	  65 },
+	{ "oci", "sed -i 's/sha256:/sha512:/' oci/index.json", "nothing for linux/", 69 },
+	{ "oci", "sed -i 's/\"os\":\"linux\"/\"os\":\"plan9\"/g' oci/index.json",
+	  "it offers: plan9/nothing-real, plan9/", 69 },
+	{ "cut.tar", "tar -C oci -cf all.tar .; head -c 3000 all.tar >cut.tar", "x", 65 },
+};
+
+START_TEST(ruined_images)
+{
+	TEST_NEEDS_ROOT();
+	const struct ruin *r = &ruins[_i];
+	struct err e = { 0 };
+	struct owner *owner = NULL;
+	struct image image = { 0 };
+	const struct image_progress_to to = { NULL, NULL };
+	GUARD(mem) char *dir = mem_strdup(test_dir());
+	GUARD(mem) char *state = mem_printf("%s/state", dir);
+	GUARD(mem) char *path = mem_printf("%s/%s", dir, r->path);
+	GUARD(mem)
+	char *script = mem_printf("set -e; SRC=$PWD; cd %s; mkdir tree; echo 1 >tree/file; "
+				  "$SRC/tests/drill/make-oci.sh tree oci; %s",
+				  dir, r->ruin);
+	const struct image_oci_source oci = { path, NULL };
+	stage_host_sh(script);
+	MUST(owner_create(&owner, state, &e));
+	int got = image_oci(owner, &oci, &to, &image, &e);
+	ck_assert_msg(got == (r->says != NULL ? -1 : 0), "%d: %s", _i, e.why);
+	if (r->says != NULL) {
+		ck_assert_msg(strstr(e.why, r->says) != NULL, "%d: %s", _i, e.why);
+		ck_assert_int_eq((int)e.exit, r->exit);
+	}
+	image_free(&image);
+	/* Nothing is left, neither of the work nor in the cache. */
+	GUARD(mem)
+	char *left = mem_printf("test -z \"$(ls %s; ls %s/images 2>/dev/null | grep -v lock)\"",
+				owner_work_dir(owner), state);
+	if (r->says != NULL)
+		stage_host_sh(left);
+	memset(&e, 0, sizeof(e));
+	ck_assert_msg(owner_destroy(owner, &e) == 0, "%s", e.why);
+}
+END_TEST
+
 START_TEST(hosts_own_root)
 {
 	TEST_NEEDS_ROOT();
@@ -177,6 +243,7 @@ Suite *suite_roots(void)
 	TCase *t = tcase_create("roots");
 	tcase_set_timeout(t, 600); /* the first one builds the image */
 	tcase_add_loop_test(t, each_form, 0, sizeof(forms) / sizeof(forms[0]));
+	tcase_add_loop_test(t, ruined_images, 0, sizeof(ruins) / sizeof(ruins[0]));
 	tcase_add_test(t, hosts_own_root);
 	suite_add_tcase(s, t);
 	return s;
