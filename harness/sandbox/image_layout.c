@@ -86,17 +86,23 @@ static int bad(const struct layout *l, const char *why, struct err *e)
 	return ERR_AS(e, EXIT_BAD_SCENARIO, 0, "the image '%s': %s", l->shown, why);
 }
 
-/* A file of JSON. 0: absent; 1: *ret, and its digest. */
+/* A file of JSON. 0: absent; 1: *ret. `digest`: in, what it must be, or ""; out, what it is. */
 static int read_json(const struct layout *l, const char *path, struct json_doc **ret,
 		     char digest[SHA256_TEXT], struct err *e)
 {
+	char seen[SHA256_TEXT];
 	GUARD_BUF struct buf text = { 0 };
 	int got = rooted_read(l->fd, path, JSON_TEXT_MAX, &text, e);
 	if (got <= 0) {
 		e->exit = got < 0 ? EXIT_BAD_SCENARIO : e->exit;
 		return got;
 	}
-	sha256_text(buf_str(&text), text.len, digest);
+	sha256_text(buf_str(&text), text.len, seen);
+	if (digest[0] != '\0' && strcmp(digest, seen) != 0)
+		return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
+			      "the image '%s': %s has not that digest, but %s", l->shown, path,
+			      seen);
+	memcpy(digest, seen, SHA256_TEXT);
 	GUARD(mem) char *shown = mem_printf("%s: %s", l->shown, path);
 	return json_parse(ret, shown, buf_str(&text), text.len, e) < 0 ? -1 : 1;
 }
@@ -118,23 +124,13 @@ static int digest_of(const struct layout *l, const char *text, char ret[SHA256_T
 static int read_blob(const struct layout *l, const struct json *descriptor, struct json_doc **ret,
 		     char digest[SHA256_TEXT], struct err *e)
 {
-	char seen[SHA256_TEXT];
 	if (digest_of(l, text_in(descriptor, "digest", NULL), digest, e) < 0)
 		return -1;
 	GUARD(mem) char *path = mem_printf("blobs/sha256/%s", digest);
-	int got = read_json(l, path, ret, seen, e);
+	int got = read_json(l, path, ret, digest, e);
 	if (got == 0)
 		return ERR_AS(e, EXIT_BAD_SCENARIO, 0, "the image '%s' lacks %s", l->shown, path);
-	if (got > 0 && strcmp(seen, digest) == 0)
-		return 0;
-	if (got > 0) {
-		json_doc_free(*ret);
-		*ret = NULL;
-	}
-	return got < 0 ? -1
-		       : ERR_AS(e, EXIT_BAD_SCENARIO, 0,
-				"the image '%s': %s has not that digest, but %s", l->shown, path,
-				seen);
+	return got < 0 ? -1 : 0;
 }
 
 static void offer(struct choice *c, const char *what)
@@ -321,7 +317,7 @@ static int take_saved(struct choice *c, const struct json *image, struct err *e)
 {
 	struct layout *l = c->l;
 	struct json_doc *config = NULL;
-	char digest[SHA256_TEXT];
+	char digest[SHA256_TEXT] = "";
 	const char *path = text_in(image, "Config", "");
 	const struct json *layers = member(image, "Layers");
 	int got = read_json(l, path, &config, digest, e);
@@ -391,7 +387,7 @@ int layout_choose(struct layout *l, struct err *e)
 {
 	struct choice c = { .l = l };
 	struct json_doc *doc = NULL;
-	char unused[SHA256_TEXT];
+	char unused[SHA256_TEXT] = "";
 	int ret = read_json(l, "index.json", &doc, unused, e);
 	if (ret > 0) {
 		ret = look_in(&c, json_root(doc), 0, false, e);
