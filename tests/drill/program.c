@@ -5,16 +5,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness/sandbox/process.h"
 #include "tests/unit/runner.h"
 
-enum { ARGS_MAX = 32, STARTED_MAX = 256 };
+enum { ARGS_MAX = 32, STARTED_MAX = 65536 };
 
 static struct process started[STARTED_MAX];
 static size_t started_count;
@@ -25,7 +27,8 @@ const char *program_binary(void)
 	return bin != NULL ? bin : "build/backout";
 }
 
-static pid_t start(const char *const *args, int out, int err)
+/* `traced`: by the caller, stopped before it begins. */
+static pid_t start(const char *const *args, int out, int err, bool traced)
 {
 	const char *argv[ARGS_MAX + 2] = { program_binary() };
 	for (size_t i = 0; args[i] != NULL && i < ARGS_MAX; i++)
@@ -34,6 +37,8 @@ static pid_t start(const char *const *args, int out, int err)
 	if (pid == 0) {
 		(void)dup2(out, STDOUT_FILENO);
 		(void)dup2(err, STDERR_FILENO);
+		if (traced && (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 || raise(SIGSTOP) != 0))
+			_exit(127);
 		execv(argv[0], (char *const *)argv);
 		_exit(127);
 	}
@@ -56,12 +61,22 @@ bool program_is_ours(const char *tag)
 	return false;
 }
 
-pid_t program_start(const char *const *args)
+static pid_t start_quietly(const char *const *args, bool traced)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	pid_t pid = start(args, null, null);
+	pid_t pid = start(args, null, null, traced);
 	(void)close(null);
 	return pid;
+}
+
+pid_t program_start(const char *const *args)
+{
+	return start_quietly(args, false);
+}
+
+pid_t program_start_traced(const char *const *args)
+{
+	return start_quietly(args, true);
 }
 
 static void collect(struct program *p, int out, int err)
@@ -93,7 +108,7 @@ void program_run(struct program *p, const char *const *args)
 	memset(p, 0, sizeof(*p));
 	ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
 	ck_assert_int_eq(pipe2(err, O_CLOEXEC), 0);
-	pid_t pid = start(args, out[1], err[1]);
+	pid_t pid = start(args, out[1], err[1], false);
 	(void)close(out[1]);
 	(void)close(err[1]);
 	collect(p, out[0], err[0]);

@@ -23,6 +23,8 @@ void program_free(struct program *p);
 void program_expect(const struct program *p, int exit, const char *text);
 /* Starts it and returns at once, output to /dev/null; the caller kills and reaps. */
 pid_t program_start(const char *const *args);
+/* The same, traced by the caller and stopped before its exec. */
+pid_t program_start_traced(const char *const *args);
 
 /* Does this text begin with the "PID-STARTTIME" of a process that this test has started? That is
  * what its owner's tag holds. */
