@@ -166,8 +166,13 @@ vm-check-all: ## every suite that can run there: hours where there is no KVM
 .PHONY: nightly
 nightly: ## every scenario's run, those of wrong plans too, and their sweeps: an hour or so (root)
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@$(MAKE) --no-print-directory $(PARALLEL) all test-bins
 	@BACKOUT_BIN=$(abspath $(BIN)) tests/nightly.sh $(SCENARIOS)
+
+.PHONY: nightly-kills
+nightly-kills: test-bins $(BIN) ## a thousand drills in a row; the harness killed at each of its own system calls: two hours or so (root)
+	CK_RUN_CASE=many HARDSHIP_RUNS=334 BACKOUT_BIN=$(abspath $(BIN)) $(BUILD)/tests/drill-tests hardship
+	CK_RUN_CASE=killed KILL_POINTS=$(or $(POINTS),0) BACKOUT_BIN=$(abspath $(BIN)) $(BUILD)/tests/drill-tests safety
 
 .PHONY: mutants
 mutants: test-bins $(BIN) ## break one thing at a time and see a named test go red (root)

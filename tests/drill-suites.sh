@@ -7,7 +7,7 @@ set -u
 program=$1
 shift
 [ $# -gt 0 ] || set -- $("$program" --list)
-is_alone() { case $1 in safety | sweep_cut) return 0 ;; *) return 1 ;; esac; }
+is_alone() { case $1 in hardship | safety | sweep_cut) return 0 ;; *) return 1 ;; esac; }
 out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"' EXIT
 trap 'exit 1' HUP INT TERM

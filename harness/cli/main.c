@@ -2,6 +2,7 @@
 /* `backout COMMAND ...`: find the command, hand over. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "harness/base/err.h"
@@ -9,7 +10,21 @@
 #include "harness/cli/command.h"
 #include "harness/model/json.h"
 
-enum { COMMANDS_MAX = 32 };
+enum {
+	COMMANDS_MAX = 32,
+	FILES_MAX = 16384, /* descriptors: dozens a drill; more makes programs that close them all
+			      slow */
+};
+
+/* As many as an ordinary user may ask for: the soft limit is for programs with select(2). */
+static void raise_descriptors(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= FILES_MAX)
+		return;
+	files.rlim_cur = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
+	(void)setrlimit(RLIMIT_NOFILE, &files); /* what lacks then says so itself */
+}
 
 static void print_help(FILE *out)
 {
@@ -82,6 +97,7 @@ int main(int argc, char **argv)
 {
 	/* Files of a node carry the modes that the scenario gives, whoever starts us. */
 	(void)umask(022);
+	raise_descriptors();
 	int exit = dispatch(argc, argv);
 	/* A result that could not be written is no result. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && exit == EXIT_OK) {

@@ -56,7 +56,8 @@ static int keep_only(const struct init_task *task, struct err *e)
 	int sock = fcntl(task->sock, F_DUPFD_CLOEXEC, SCRATCH_FD);
 	int harness = fcntl(task->harness_pidfd, F_DUPFD_CLOEXEC, SCRATCH_FD);
 	if (sock < 0 || harness < 0)
-		return ERR(e, errno, "move descriptors");
+		return ERR(e, errno == EINVAL ? EMFILE : errno,
+			   "move descriptors"); /* above the limit */
 	if (dup3(sock, SOCK_FD, O_CLOEXEC) < 0 || dup3(harness, HARNESS_FD, O_CLOEXEC) < 0)
 		return ERR(e, errno, "move descriptors");
 	if (close_range(FIRST_FREE_FD, ~0U, 0) < 0)

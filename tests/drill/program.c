@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,43 @@ const char *program_binary(void)
 	return bin != NULL ? bin : "build/backout";
 }
 
+static struct program_life life;
+
+void program_lives(const struct program_life *how)
+{
+	life = how != NULL ? *how : (struct program_life){ 0 };
+}
+
+static void join_group(void)
+{
+	char path[512];
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", life.group);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		_exit(127);
+}
+
+/* In the child. */
+static void begin_life(void)
+{
+	if (life.terminal != NULL) {
+		(void)setsid();
+		int fd = open(life.terminal, O_RDWR);
+		for (int i = 0; i < 3; i++)
+			(void)dup2(fd, i);
+	}
+	if (life.output != NULL) {
+		(void)close(STDOUT_FILENO);
+		if (life.output[0] != '\0')
+			(void)open(life.output, O_WRONLY);
+	}
+	if (life.group != NULL)
+		join_group();
+	const struct rlimit few = { life.descriptors, life.descriptors };
+	if (life.descriptors != 0)
+		(void)setrlimit(RLIMIT_NOFILE, &few);
+}
+
 /* `traced`: by the caller, stopped before it begins. */
 static pid_t start(const char *const *args, int out, int err, bool traced)
 {
@@ -37,6 +75,7 @@ static pid_t start(const char *const *args, int out, int err, bool traced)
 	if (pid == 0) {
 		(void)dup2(out, STDOUT_FILENO);
 		(void)dup2(err, STDERR_FILENO);
+		begin_life();
 		if (traced && (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 || raise(SIGSTOP) != 0))
 			_exit(127);
 		execv(argv[0], (char *const *)argv);

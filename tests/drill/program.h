@@ -26,6 +26,15 @@ pid_t program_start(const char *const *args);
 /* The same, traced by the caller and stopped before its exec. */
 pid_t program_start_traced(const char *const *args);
 
+/* How what is started from here on lives; NULL fields: as this test does. */
+struct program_life {
+	unsigned long descriptors; /* at most; 0: no change */
+	const char *output;        /* "": closed */
+	const char *terminal;      /* of a session of its own */
+	const char *group;         /* a control group's folder */
+};
+void program_lives(const struct program_life *how); /* NULL: no change again */
+
 /* Does this text begin with the "PID-STARTTIME" of a process that this test has started? That is
  * what its owner's tag holds. */
 bool program_is_ours(const char *tag);
