@@ -89,12 +89,15 @@ static bool is_drawn_length(size_t len)
 	return len == DRAWN_MIN || len == 8 || len == 10 || len == 12;
 }
 
-/* sed -i: sedXXXXXX beside the file; Python: tmpXXXXXXXX, with small letters, digits and _. */
+/* sed -i: sedXXXXXX beside the file; ln -f, cp -f: CuXXXXXX; Python: tmpXXXXXXXX, with small letters,
+ * digits and _. */
 static size_t known_prefix(const char *name, size_t len)
 {
 	size_t n = 3;
 	if (len == 9 && memcmp(name, "sed", 3) == 0 && span(name + 3, 6, isalnum) == 6)
 		return 3;
+	if (len == 8 && memcmp(name, "Cu", 2) == 0 && span(name + 2, 6, isalnum) == 6)
+		return 2;
 	if (len != 11 || memcmp(name, "tmp", 3) != 0)
 		return 0;
 	while (n < len && (islower((unsigned char)name[n]) || isdigit((unsigned char)name[n]) ||
