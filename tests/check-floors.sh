@@ -20,7 +20,7 @@ find harness injectors reports -name '*.[ch]' 2>/dev/null | sort | xargs awk '
 		wrapper["^cjson/"] = "harness/model/json.c "
 		wrapper["^seccomp[.]h$"] = "harness/sandbox/filter.c "
 		wrapper["^netlink/"] = "harness/sandbox/link.c harness/sandbox/link_nl.c harness/sandbox/link_nl.h "
-		wrapper["^libcgroup"] = "harness/sandbox/cgroup.c "
+		wrapper["^libcgroup"] = "harness/sandbox/cgroup_v1.c "
 		wrapper["^xxhash[.]h$"] = "harness/base/hash.c "
 		wrapper["^archive(_entry)?[.]h$"] = "harness/base/archive.c "
 	}

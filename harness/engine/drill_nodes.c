@@ -29,6 +29,7 @@ static int node_up(struct drill *d, size_t i, struct err *e)
 {
 	struct drill_node *at = &d->nodes[i];
 	const struct image *root = &d->spec->roots[i];
+	const struct limits_plan *limits = &at->plan->limits;
 	int64_t begin = clock_now();
 	at->base_dir = mem_printf("%s/%s-%s", owner_work_dir(d->spec->owner), d->spec->name,
 				  at->plan->name);
@@ -43,7 +44,13 @@ static int node_up(struct drill *d, size_t i, struct err *e)
 		.name = at->plan->name,
 		.from = from,
 		.work_dir = at->work_dir,
-		.limits = { at->plan->limits.memory, at->plan->limits.pids, at->plan->limits.cpu },
+		.limits = { .memory = limits->memory,
+			    .swap = limits->swap,
+			    .pids = limits->pids,
+			    .cpu = limits->cpu,
+			    .cpus = limits->cpus,
+			    .io_read = limits->io.read,
+			    .io_write = limits->io.write },
 	};
 	roots_into(root, &spec);
 	if (node_create(&at->node, d->loop, d->spec->owner, &spec, e) < 0)
@@ -128,6 +135,7 @@ static int service_spawn(struct drill_service *s, struct output **ret_out, struc
 		.out_fd = out,
 		.err_fd = -1,
 		.apart = true,
+		.service = true,
 	};
 	return drill_spawn(s->at->node, &command, &spec, service_ended, s, &s->proc, e);
 }

@@ -11,6 +11,7 @@
 #include "harness/base/mem.h"
 #include "harness/engine/ask.h"
 #include "harness/engine/drill_private.h"
+#include "harness/engine/step_use.h"
 #include "harness/engine/recorder.h"
 #include "harness/engine/strike.h"
 #include "harness/sandbox/process.h"
@@ -121,6 +122,8 @@ struct step_end {
 	bool ok, timed_out, started;
 	struct run run;
 	struct output *out;
+	int64_t began;
+	struct step_before before;
 };
 
 static int wait_for(struct drill *d, const struct step_plan *step, struct step_end *end,
@@ -213,19 +216,23 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 }
 
 static void journal_end(struct drill *d, bool in_rollback, size_t index, const struct step_end *end,
-			const char *why, int64_t began)
+			const char *why)
 {
 	const struct step_plan *step = plan_step(d->plan, in_rollback, index);
 	int status = end->run.status;
 	bool exited = end->started && end->run.done && WIFEXITED(status);
+	struct step_use use;
+	step_used(drill_node(d, step->node)->node, &end->before, &use);
 	journal_put(d->journal, EVENT_STEP_END, F_STR("section", section_of(d, in_rollback)),
 		    F_STR("step", step->name), F_INT("index", index), F_STR("node", step->node),
 		    F_BOOL("ok", end->ok), F_INT("exit", exited ? WEXITSTATUS(status) : -1),
 		    F_INT("signal", end->run.done && WIFSIGNALED(status) ? WTERMSIG(status) : 0),
 		    F_BOOL("timed_out", end->timed_out), F_BOOL("may_fail", step->may_fail),
-		    F_STR("why", end->ok ? NULL : why), F_INT("took", clock_now() - began),
+		    F_STR("why", end->ok ? NULL : why), F_INT("took", clock_now() - end->began),
 		    F_INT("log_bytes", end->out != NULL ? output_bytes(end->out) : 0),
-		    F_INT("log_dropped", end->out != NULL ? output_dropped(end->out) : 0));
+		    F_INT("log_dropped", end->out != NULL ? output_dropped(end->out) : 0),
+		    F_JSON("memory_peak", use.memory_peak), F_JSON("cpu", use.cpu),
+		    F_JSON("io_read", use.io_read), F_JSON("io_written", use.io_written));
 }
 
 int drill_steps(struct drill *d, bool in_rollback, const bool *stop_early, char *why, struct err *e)
@@ -242,10 +249,10 @@ int drill_steps(struct drill *d, bool in_rollback, const bool *stop_early, char 
 			    F_STR("section", section_of(d, in_rollback)),
 			    F_STR("step", steps[i].name), F_INT("index", i),
 			    F_STR("node", steps[i].node));
-		int64_t began = clock_now();
-		struct step_end end = { 0 };
+		struct step_end end = { .began = clock_now() };
+		step_uses(drill_node(d, steps[i].node)->node, &end.before);
 		int result = run_step(d, in_rollback, i, &end, why, e);
-		journal_end(d, in_rollback, i, &end, why, began);
+		journal_end(d, in_rollback, i, &end, why);
 		if (result < 0)
 			return -1;
 		if (!end.ok && !steps[i].may_fail)

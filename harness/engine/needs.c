@@ -42,6 +42,25 @@ uint64_t host_needs_root(const struct node_plan *n)
 	return set;
 }
 
+static uint64_t limits_needs(const struct limits_plan *l)
+{
+	const struct {
+		bool asked;
+		enum host_feature feature;
+	} rows[] = {
+		{ l->memory > 0, HOST_CGROUP_MEMORY },
+		{ l->swap > 0, HOST_CGROUP_SWAP },
+		{ l->pids > 0, HOST_CGROUP_PIDS },
+		{ l->cpu > 0, HOST_CGROUP_CPU },
+		{ l->cpus != NULL, HOST_CGROUP_CPUS },
+		{ l->io.read > 0 || l->io.write > 0, HOST_CGROUP_IO },
+	};
+	uint64_t set = 0;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		set |= rows[i].asked ? HOST_BIT(rows[i].feature) : 0;
+	return set;
+}
+
 static uint64_t node_needs(const struct node_plan *n)
 {
 	uint64_t set = host_needs_root(n);
@@ -49,19 +68,15 @@ static uint64_t node_needs(const struct node_plan *n)
 		set |= HOST_BIT(HOST_BRIDGE) | HOST_BIT(HOST_VETH);
 	if (n->rate > 0)
 		set |= HOST_BIT(HOST_TBF);
-	if (n->limits.memory > 0)
-		set |= HOST_BIT(HOST_CGROUP_MEMORY);
-	if (n->limits.pids > 0)
-		set |= HOST_BIT(HOST_CGROUP_PIDS);
-	if (n->limits.cpu > 0)
-		set |= HOST_BIT(HOST_CGROUP_CPU);
-	return set;
+	return set | limits_needs(&n->limits);
 }
 
 uint64_t host_needs_some(void)
 {
 	uint64_t set = HOST_BIT(HOST_CGROUP_MEMORY) | HOST_BIT(HOST_CGROUP_PIDS) |
-		       HOST_BIT(HOST_CGROUP_CPU) | HOST_BIT(HOST_TBF);
+		       HOST_BIT(HOST_CGROUP_CPU) | HOST_BIT(HOST_CGROUP_SWAP) |
+		       HOST_BIT(HOST_CGROUP_CPUS) | HOST_BIT(HOST_CGROUP_IO) |
+		       HOST_BIT(HOST_CGROUP_FREEZE) | HOST_BIT(HOST_TBF);
 	for (int fs = 0; fs < DISK_FS_COUNT; fs++)
 		set |= disks[fs];
 	return set;

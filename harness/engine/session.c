@@ -18,6 +18,7 @@
 #include "harness/base/mem.h"
 #include "harness/engine/roots.h"
 #include "harness/sandbox/cgroup.h"
+#include "harness/sandbox/cgroup_base.h"
 
 enum { RUN_FORMAT = 1 };
 
@@ -39,7 +40,13 @@ int session_own(struct session *s, struct err *e)
 {
 	if (owner_collect(s->state_dir, collected, s, e) < 0)
 		return -1;
-	return owner_create(&s->owner, s->state_dir, e);
+	if (owner_create(&s->owner, s->state_dir, e) < 0)
+		return -1;
+	/* Before the drills are forked, which share it; what fails is said where it matters. */
+	const struct cgroup_base *base;
+	struct err no_base = { 0 };
+	(void)cgroup_base(&base, s->owner, &no_base);
+	return 0;
 }
 
 int session_disown(struct session *s, int result, struct err *e)

@@ -34,7 +34,7 @@ enum { JOURNAL_FORMAT = 1 };
 	X(FAULT_PREPARED, "fault.prepared", "fault, took")                                   \
 	X(PATCH_BEGIN, "patch.begin", "")                                                    \
 	X(STEP_BEGIN, "step.begin", "section (patch|rollback|patch again), step, index, node")           \
-	X(STEP_END, "step.end", "section, step, index, node, ok, exit, signal, timed_out, may_fail, why, took, log_bytes, log_dropped") \
+	X(STEP_END, "step.end", "section, step, index, node, ok, exit, signal, timed_out, may_fail, why, took, log_bytes, log_dropped, memory_peak (bytes), cpu (ns), io_read, io_written (bytes): of its node meanwhile, each where the host counts it") \
 	X(TRIGGER_HIT, "trigger.hit", "fault, kind, exact, detail")                          \
 	X(FAULT_APPLIED, "fault.applied", "fault, detail")                                   \
 	X(FAULT_FAILED, "fault.failed", "fault, why (the strike could not be made)")         \

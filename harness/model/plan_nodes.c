@@ -18,6 +18,21 @@ struct node_file {
 	struct list services; /* struct service_file */
 };
 
+#define IO_AT(field) (offsetof(struct limits_plan, io.field) - offsetof(struct limits_plan, io))
+static const struct param io_rows[] = {
+	{ .name = "read",
+	  .type = PARAM_RATE,
+	  .offset = IO_AT(read),
+	  .min = 1,
+	  .help = "bytes a second" },
+	{ .name = "write",
+	  .type = PARAM_RATE,
+	  .offset = IO_AT(write),
+	  .min = 1,
+	  .help = "bytes a second; what is written back later counts with cgroup v2 alone" },
+	{ 0 },
+};
+
 static const struct param limits_rows[] = {
 	{ .name = "memory",
 	  .type = PARAM_SIZE,
@@ -34,6 +49,19 @@ static const struct param limits_rows[] = {
 	  .offset = offsetof(struct limits_plan, cpu),
 	  .max = 102400,
 	  .help = "of one processor" },
+	{ .name = "swap",
+	  .type = PARAM_SIZE,
+	  .offset = offsetof(struct limits_plan, swap),
+	  .help = "beside memory, which it needs; without it none where memory is limited" },
+	{ .name = "cpus",
+	  .type = PARAM_STRING,
+	  .offset = offsetof(struct limits_plan, cpus),
+	  .help = "the processors it may run on: \"0\", \"0-2\" or \"0,3\"" },
+	{ .name = "io",
+	  .type = PARAM_OBJECT,
+	  .offset = offsetof(struct limits_plan, io),
+	  .sub = io_rows,
+	  .help = "from and to the disk that its files are on" },
 	{ 0 },
 };
 
@@ -181,6 +209,23 @@ static int check_like(struct compile *c, const struct json *nodes, const struct 
 	return 0;
 }
 
+static int check_limits(struct compile *c, const struct json *at, const struct limits_plan *l,
+			struct err *e)
+{
+	if (l->swap > 0 && l->memory == 0)
+		return json_key_err(e, c->ctx.doc, json_get(at, "swap"),
+				    "swap: it is what a node may use beside \"memory\"; give that, "
+				    "too");
+	/* Whether the host has them all, the sandbox says. */
+	if (l->cpus != NULL &&
+	    (l->cpus[0] < '0' || l->cpus[0] > '9' || strspn(l->cpus, "0123456789,-") != strlen(l->cpus)))
+		return json_err(e, c->ctx.doc, json_get(at, "cpus"),
+				"cpus: \"%s\" is no list of processors; write \"0\", \"0-2\" or "
+				"\"0,3\"",
+				l->cpus);
+	return 0;
+}
+
 static int by_dest(const void *a, const void *b)
 {
 	return strcmp(((const struct file_plan *)a)->dest, ((const struct file_plan *)b)->dest);
@@ -278,6 +323,7 @@ static int decode_node(struct compile *c, const struct json *nodes, const struct
 				"another node");
 	if (plan_check_root(c, root, &n.plan.root, e) < 0 ||
 	    plan_check_disk(c, field_of(nodes, node, "disk"), &n.plan.disk, e) < 0 ||
+	    check_limits(c, field_of(nodes, node, "limits"), &n.plan.limits, e) < 0 ||
 	    check_files(c, field_of(nodes, node, "files"), &n.plan.files, e) < 0 ||
 	    make_services(c, field_of(nodes, node, "services"), &n, e) < 0)
 		return -1;

@@ -18,6 +18,7 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/loop.h"
+#include "harness/sandbox/cgroup_base.h"
 #include "harness/sandbox/host_tests.h"
 #include "harness/sandbox/owner.h"
 
@@ -35,6 +36,10 @@ static_assert(sizeof(features) / sizeof(features[0]) == HOST_FEATURE_COUNT, "eve
 static_assert(HOST_FEATURE_COUNT < 64, "sets of features are 64-bit masks");
 
 /* What the tests themselves need: without it they would blame the wrong thing. */
+#define LIMITS                                                                                     \
+	(HOST_BIT(HOST_CGROUP_MEMORY) | HOST_BIT(HOST_CGROUP_SWAP) | HOST_BIT(HOST_CGROUP_PIDS) |  \
+	 HOST_BIT(HOST_CGROUP_CPU) | HOST_BIT(HOST_CGROUP_CPUS) | HOST_BIT(HOST_CGROUP_IO) |       \
+	 HOST_BIT(HOST_CGROUP_FREEZE))
 #define PROGRAMS (HOST_BIT(HOST_MKFS_EROFS) | HOST_BIT(HOST_MMDEBSTRAP))
 static const struct {
 	enum host_feature feature;
@@ -43,8 +48,7 @@ static const struct {
 	{ HOST_ROOT, HOST_ALL & ~(PROGRAMS | HOST_BIT(HOST_ROOT) | HOST_BIT(HOST_STATE)) },
 	{ HOST_STATE, HOST_BIT(HOST_DISK_EXT4) | HOST_BIT(HOST_DISK_XFS) |
 			      HOST_BIT(HOST_DISK_BTRFS) | HOST_BIT(HOST_OVERLAY) |
-			      HOST_BIT(HOST_EROFS) | HOST_BIT(HOST_CGROUP_MEMORY) |
-			      HOST_BIT(HOST_CGROUP_PIDS) | HOST_BIT(HOST_CGROUP_CPU) },
+			      HOST_BIT(HOST_EROFS) | LIMITS },
 };
 
 const char *host_feature_name(enum host_feature f)
@@ -172,6 +176,11 @@ void host_check(uint64_t set, const char *state_dir, struct host_result ret[HOST
 	struct owner *owner = NULL;
 	(void)owner_create(&owner, state_dir, &no_owner);
 	struct host_test t = { .state_dir = state_dir, .owner = owner, .no_owner = no_owner.why };
+	/* Here, that the tests share it; each says what it lacks. */
+	const struct cgroup_base *base;
+	struct err no_base = { 0 };
+	if (owner != NULL && (set & LIMITS) != 0)
+		(void)cgroup_base(&base, owner, &no_base);
 	try_all(set, &t, ret);
 	if (owner_destroy(owner, &e) > 0 && set & HOST_BIT(HOST_STATE)) {
 		ret[HOST_STATE].ok = false;

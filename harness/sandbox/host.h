@@ -41,11 +41,17 @@
 	  "allow ptrace (kernel.yama.ptrace_scope below 3, no seccomp filter against it)")         \
 	X(CGROUP_MEMORY, "cgroup memory limit", "limits.memory", HOST_CGROUP_OUT)                  \
 	X(CGROUP_PIDS, "cgroup pids limit", "limits.pids", HOST_CGROUP_OUT)                        \
-	X(CGROUP_CPU, "cgroup cpu limit", "limits.cpu", HOST_CGROUP_OUT)
+	X(CGROUP_CPU, "cgroup cpu limit", "limits.cpu", HOST_CGROUP_OUT)                           \
+	X(CGROUP_SWAP, "cgroup swap limit", "limits.swap", HOST_CGROUP_OUT)                        \
+	X(CGROUP_CPUS, "cgroup processors", "limits.cpus", HOST_CGROUP_OUT)                        \
+	X(CGROUP_IO, "cgroup io limit", "limits.io", HOST_CGROUP_OUT)                              \
+	X(CGROUP_FREEZE, "cgroup freeze and kill", "stopping a node's processes at once (else one by one)", \
+	  HOST_CGROUP_OUT)
 /* clang-format on */
 
 #define HOST_CGROUP_OUT                                                                            \
-	"mount the controller as cgroup v1 (limits on v2 are not offered), or drop the limit"
+	"run as root; under systemd `systemd-run --scope true` has to work; in a container "        \
+	"--privileged, with no process in the root of its /sys/fs/cgroup; or drop the limit"
 
 #define HOST_DISK_OUT(package, config)                                                             \
 	"apt-get install " package ", a kernel with CONFIG_" config "_FS and loop devices"

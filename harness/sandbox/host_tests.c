@@ -23,16 +23,12 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
-#include "harness/sandbox/cgroup.h"
 #include "harness/sandbox/disk.h"
 #include "harness/sandbox/filter.h"
 #include "harness/sandbox/link.h"
 #include "harness/sandbox/owner.h"
 
 enum { SMALL_FILE_MAX = 1 << 20, ANSWER_MS = 2000, TOO_LONG = 1000 /* for a host name */ };
-
-#define SAY(t, ...)         (void)snprintf((t)->detail, HOST_DETAIL_MAX, __VA_ARGS__)
-#define LACKS(e, code, ...) ERR_AS(e, EXIT_UNAVAILABLE, code, __VA_ARGS__)
 
 /* ---- root, state folder, namespaces ---- */
 
@@ -63,14 +59,14 @@ int host_test_ROOT(const struct host_test *t, struct err *e)
 	return 0;
 }
 
-static int need_state(const struct host_test *t, struct err *e)
+int host_need_state(const struct host_test *t, struct err *e)
 {
 	return t->owner != NULL ? 0 : LACKS(e, 0, "%s", t->no_owner);
 }
 
 int host_test_STATE(const struct host_test *t, struct err *e)
 {
-	if (need_state(t, e) < 0)
+	if (host_need_state(t, e) < 0)
 		return -1;
 	GUARD(mem) char *file = mem_printf("%s/doctor", owner_work_dir(t->owner));
 	if (io_write_file(AT_FDCWD, file, "x", 1, 0600, e) < 0)
@@ -126,7 +122,7 @@ static bool mount_has(const char *dir, const char *option, struct err *e)
 
 int host_test_OVERLAY(const struct host_test *t, struct err *e)
 {
-	if (need_state(t, e) < 0 || private_mounts(e) < 0)
+	if (host_need_state(t, e) < 0 || private_mounts(e) < 0)
 		return -1;
 	GUARD(mem) char *lower = subfolder(t, "lower");
 	GUARD(mem) char *upper = subfolder(t, "upper");
@@ -179,7 +175,7 @@ static int need_program(const struct host_test *t, const char *const *argv, stru
 
 int host_test_EROFS(const struct host_test *t, struct err *e)
 {
-	if (need_state(t, e) < 0 || private_mounts(e) < 0)
+	if (host_need_state(t, e) < 0 || private_mounts(e) < 0)
 		return -1;
 	GUARD(mem) char *tree = subfolder(t, "tree");
 	GUARD(mem) char *dir = subfolder(t, "erofs");
@@ -223,7 +219,7 @@ static int make_disk(enum disk_fs fs, const char *image, const char *dir, struct
 static int try_disk(const struct host_test *t, enum disk_fs fs, struct err *e)
 {
 	const char *name = disk_fs_names[fs];
-	if (need_state(t, e) < 0 || private_mounts(e) < 0)
+	if (host_need_state(t, e) < 0 || private_mounts(e) < 0)
 		return -1;
 	GUARD(mem) char *dir = subfolder(t, name);
 	GUARD(mem) char *image = mem_printf("%s/test.%s", owner_work_dir(t->owner), name);
@@ -433,39 +429,4 @@ int host_test_SECCOMP(const struct host_test *t, struct err *e)
 	    killable ? ""
 		     : "; without WAIT_KILLABLE_RECV (Linux 5.19) any signal lets it start anew");
 	return result;
-}
-
-/* ---- limits ---- */
-
-/* A real group with the limit, made and removed as a node's would be. */
-static int try_limit(const struct host_test *t, const char *what,
-		     const struct cgroup_limits *limits, struct err *e)
-{
-	const char *why = cgroup_unsupported(what);
-	if (why != NULL)
-		return LACKS(e, 0, "%s", why);
-	if (need_state(t, e) < 0)
-		return -1;
-	struct node_cgroup *group = NULL;
-	int result = cgroup_node_create(&group, t->owner, "doctor", limits, e);
-	if (cgroup_node_destroy(group, e) > 0)
-		result = -1;
-	if (result == 0)
-		SAY(t, "set and read back (cgroup %s)", cgroup_mode_name(cgroup_mode()));
-	return result;
-}
-
-int host_test_CGROUP_MEMORY(const struct host_test *t, struct err *e)
-{
-	return try_limit(t, "memory", &(struct cgroup_limits){ .memory = 64 << 20 }, e);
-}
-
-int host_test_CGROUP_PIDS(const struct host_test *t, struct err *e)
-{
-	return try_limit(t, "pids", &(struct cgroup_limits){ .pids = 64 }, e);
-}
-
-int host_test_CGROUP_CPU(const struct host_test *t, struct err *e)
-{
-	return try_limit(t, "cpu", &(struct cgroup_limits){ .cpu = 50 }, e);
 }

@@ -20,4 +20,9 @@ struct host_test {
 HOST_FEATURES(X)
 #undef X
 
+#define SAY(t, ...)         (void)snprintf((t)->detail, HOST_DETAIL_MAX, __VA_ARGS__)
+#define LACKS(e, code, ...) ERR_AS(e, EXIT_UNAVAILABLE, code, __VA_ARGS__)
+
+int host_need_state(const struct host_test *t, struct err *e); /* -1: there is no owner */
+
 #endif

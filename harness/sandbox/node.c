@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -123,6 +124,12 @@ static int start_init(struct node *n, struct err *e)
 		.pidfd = (uint64_t)(uintptr_t)&n->pidfd,
 		.exit_signal = SIGCHLD,
 	};
+	bool v2;
+	const int group = cgroup_node_dir(n->cgroup, CGROUP_NODE, &v2);
+	if (group >= 0 && v2) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)group;
+	}
 	long pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid < 0)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
@@ -199,14 +206,30 @@ static void on_init_end(void *arg, pid_t pid, int status, bool gone)
 	node_procs_die(n);
 }
 
+/* Was it the limits? Then that is the reason, not what came of it. */
+static int too_little(struct node *n, struct err *e)
+{
+	struct cgroup_use use;
+	cgroup_node_use(n->cgroup, &use);
+	if (n->spec.limits.memory == 0 || use.memory_kills == UINT64_MAX || use.memory_kills == 0)
+		return -1;
+	err_clear(e);
+	return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
+		      "limits.memory, %" PRIu64 " bytes, is less than the node itself needs: the "
+		      "kernel killed its init for it",
+		      n->spec.limits.memory);
+}
+
 static int bring_up(struct node *n, struct err *e)
 {
 	if (start_init(n, e) < 0 || cgroup_node_attach(n->cgroup, n->init, e) < 0)
-		return -1;
+		return too_little(n, e);
 	struct msg go = { .kind = MSG_GO };
 	/* A failed send means that init died: wait_ready() has its reason. */
 	(void)send(n->sock, &go, sizeof(go), MSG_NOSIGNAL);
-	if (wait_ready(n, e) < 0 || open_views(n, e) < 0)
+	if (wait_ready(n, e) < 0)
+		return too_little(n, e);
+	if (open_views(n, e) < 0)
 		return -1;
 	if (loop_add_fd(n->loop, n->sock, EPOLLIN, node_on_message, n, &n->sock_src, e) < 0 ||
 	    loop_add_child(n->loop, n->init, on_init_end, n, &n->child_src, e) < 0)
@@ -241,8 +264,11 @@ int node_create(struct node **ret, struct loop *loop, struct owner *owner,
 	n->spec.mounted = spec->mounted != NULL ? mem_strdup(spec->mounted) : NULL;
 	n->root_path = mem_strdup(NO_ROOT);
 	n->pidfd = n->sock = n->root_fd = n->proc_fd = n->netns_fd = n->pidns_fd = -1;
+	struct cgroup_limits limits = spec->limits;
+	limits.io_of = spec->work_dir;
+	n->spec.limits.cpus = NULL; /* the caller's */
 	if (copy_disk(spec, e) < 0 ||
-	    cgroup_node_create(&n->cgroup, owner, spec->name, &spec->limits, e) < 0 ||
+	    cgroup_node_create(&n->cgroup, owner, spec->name, &limits, e) < 0 ||
 	    bring_up(n, e) < 0) {
 		struct err ignored = { 0 };
 		(void)err_prefix(e, "node '%s'", spec->name);
@@ -262,6 +288,16 @@ static int end_init(struct node *n, struct err *e)
 	n->child_src = NULL;
 	if (n->init == 0)
 		return 0;
+	/* All at once where the tree is v2, also what is frozen; else the kernel takes the rest of
+	 * the PID namespace down with init. */
+	struct err ignored = { 0 };
+	bool v2;
+	if (cgroup_node_dir(n->cgroup, CGROUP_NODE, &v2) >= 0) {
+		if (v2)
+			(void)cgroup_node_kill(n->cgroup, CGROUP_NODE, &ignored);
+		else
+			(void)cgroup_node_freeze(n->cgroup, CGROUP_NODE, false, &ignored);
+	}
 	if (syscall(SYS_pidfd_send_signal, n->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		return ERR(e, errno, "kill the init of node '%s'", n->spec.name);
 	struct pollfd p = { .fd = n->pidfd, .events = POLLIN };
@@ -399,12 +435,17 @@ const char *node_mount_options(const struct node *n)
 
 const char *node_notice(const struct node *n)
 {
-	return n->ready.notice[0] != '\0' ? n->ready.notice : NULL;
+	return n->ready.notice[0] != '\0' ? n->ready.notice : cgroup_node_notice(n->cgroup);
 }
 
 const char *node_root_path(const struct node *n)
 {
 	return n->root_path;
+}
+
+struct node_cgroup *node_cgroup(const struct node *n)
+{
+	return n->cgroup;
 }
 
 bool node_on_disk(const struct node *n)

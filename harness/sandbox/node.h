@@ -88,6 +88,8 @@ int node_disk_copy(const struct node *n, const char *to, struct err *e);
 /* Names what a power cut would leave of the disk at this moment. 1: named; 0: the disk is written
  * to all the time. Read again only once it has been written to since the last time. */
 int node_disk_name(struct node *n, char ret[HASH_TEXT], struct err *e);
+/* The node's control groups, for counting, freezing and killing; the node's, never NULL. */
+struct node_cgroup *node_cgroup(const struct node *n);
 /* Its init is asked and answers (two seconds at most); may tell ends of programs. */
 int node_answers(struct node *n, struct err *e);
 /* How many programs, but those `apart`, could not be started since it is down. */
@@ -129,6 +131,7 @@ struct spawn_spec {
 	bool terminal;           /* out_fd is one: stdin too, and the program's controlling one */
 	bool apart;              /* not the workflow's own: a probe, a service, the harness's work.
 				    What it starts is none of a step's program starts */
+	bool service;            /* of these, one that goes into the group of services */
 	const struct filter *filter; /* of the program and all that it starts; NULL: none. The
 					listener has to be taken and served: proc_take_listener() */
 };

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "harness/base/guard.h"
+#include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/sandbox/node_private.h"
 
@@ -84,6 +85,15 @@ static int put_filter_on(const struct msg_spawn *m, int program_fd, int sock)
 	GUARD(fd) int listener = filter_install(program_fd, &killable);
 	const struct msg filtered = { .kind = MSG_FILTERED, .id = m->id, .value = killable };
 	return listener < 0 ? -1 : tell(sock, &filtered, listener);
+}
+
+/* v1 has no clone into a group. */
+static int join_group(const struct msg_spawn *m, int dir)
+{
+	struct err ignored = { 0 };
+	if (!m->has_fd[SPAWN_GROUP] || m->group_v2)
+		return 0;
+	return io_write_knob(dir, "cgroup.procs", "0", &ignored);
 }
 
 static const char *next_word(const char **p, const char *end)
@@ -217,7 +227,7 @@ void node_exec_child(const struct msg_spawn *m, size_t len, const int fds[SPAWN_
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)setsid();
-	if (say_started(m, sock) < 0 || unpack(m, len, &w) < 0 || descriptors(m, fds) < 0)
+	if (join_group(m, fds[SPAWN_GROUP]) < 0 || say_started(m, sock) < 0 || unpack(m, len, &w) < 0 || descriptors(m, fds) < 0)
 		fail(pipe_fd, STAGE_IO, errno);
 	(void)umask(022);
 	if (m->has_fd[SPAWN_FILTER] && put_filter_on(m, fds[SPAWN_FILTER], sock) < 0)

@@ -5,6 +5,7 @@
  * the rest of its PID namespace. It never returns into the harness's code.
  */
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -17,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -177,10 +179,23 @@ static void close_fds(const int fds[SPAWN_FDS])
 			(void)close(fds[i]);
 }
 
+/* A child like fork's; where the kernel can, it begins in its control group. */
+static pid_t fork_into(const struct msg_spawn *m, int group)
+{
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)group,
+	};
+	if (!m->has_fd[SPAWN_GROUP] || !m->group_v2)
+		return fork();
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
 static void spawn(struct init *in, size_t len, const int fds[SPAWN_FDS])
 {
 	const struct msg_spawn *m = in->request;
-	pid_t pid = fork();
+	pid_t pid = fork_into(m, fds[SPAWN_GROUP]);
 	if (pid == 0)
 		node_exec_child(m, len, fds, SOCK_FD);
 	if (pid < 0) {
@@ -191,7 +206,7 @@ static void spawn(struct init *in, size_t len, const int fds[SPAWN_FDS])
 	in->started[in->count++] = (struct started){ pid, m->id };
 }
 
-/* The descriptors stand in the order out, err, filter (only those asked for), pipe. */
+/* The descriptors stand in the order out, err, filter, group (only those asked for), pipe. */
 static void take_fds(const struct msghdr *h, const struct msg_spawn *m, int fds[SPAWN_FDS])
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(h);
@@ -220,7 +235,7 @@ static void handle_request(struct init *in)
 		return;
 	if (n <= 0)
 		end(0); /* the harness is gone, and so are we and all that runs here */
-	int fds[SPAWN_FDS] = { -1, -1, -1, -1 };
+	int fds[SPAWN_FDS] = { -1, -1, -1, -1, -1 };
 	if (in->request->kind == MSG_PING) {
 		tell(MSG_PONG, 0, 0);
 	} else if ((size_t)n >= sizeof(*in->request)) {

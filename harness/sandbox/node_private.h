@@ -5,7 +5,7 @@
  * valid on both sides.
  *
  *	harness -> init   GO                  the control groups are set: unshare theirs
- *	harness -> init   SPAWN + fds         out, err, filter, exec pipe
+ *	harness -> init   SPAWN + fds         out, err, filter, control group, exec pipe
  *	init -> harness   READY               the node is built, or why not
  *	child -> harness  STARTED + pidfd     its own, with its credentials from the kernel
  *	child -> harness  FILTERED + fd       the listener of its filter, when one was asked for
@@ -32,7 +32,8 @@ enum {
 	SPAWN_TEXT_MAX = 128 * 1024, /* bytes of argv, env, cwd and user of one program */
 	SPAWN_WORDS_MAX = 1024,      /* argv and env */
 	SPAWN_FILTER = 2,            /* its place among them */
-	SPAWN_FDS = 4,               /* out, err, filter, exec pipe */
+	SPAWN_GROUP = 3,             /* likewise */
+	SPAWN_FDS = 5,               /* out, err, filter, group, exec pipe */
 };
 
 #define NODE_DISK "disk.img" /* in the work folder */
@@ -68,8 +69,9 @@ struct msg_spawn {
 	enum msg_kind kind;
 	uint32_t id;
 	uint32_t argc, envc;
-	uint32_t has_fd[SPAWN_FDS - 1]; /* out, err: else /dev/null; filter */
+	uint32_t has_fd[SPAWN_FDS - 1]; /* out, err: else /dev/null; filter; group */
 	uint32_t terminal;
+	uint32_t group_v2; /* CLONE_INTO_CGROUP takes it */
 	char text[];
 };
 static_assert(sizeof(struct msg_spawn) == offsetof(struct msg_spawn, text),

@@ -173,6 +173,13 @@ static void add_words(struct buf *b, const char *const *words, uint32_t *count)
 	}
 }
 
+static enum cgroup_part group_of(const struct spawn_spec *s)
+{
+	if (s->service)
+		return CGROUP_SERVICES;
+	return s->apart ? CGROUP_NODE : CGROUP_WORKFLOW;
+}
+
 static int send_request(struct node *n, const struct spawn_spec *s, uint32_t id, int pipe_fd,
 			struct err *e)
 {
@@ -181,6 +188,10 @@ static int send_request(struct node *n, const struct spawn_spec *s, uint32_t id,
 				  .id = id,
 				  .terminal = s->terminal,
 				  .has_fd = { s->out_fd >= 0, s->err_fd >= 0, s->filter != NULL } };
+	bool v2;
+	const int group = cgroup_node_dir(n->cgroup, group_of(s), &v2);
+	head.has_fd[SPAWN_GROUP] = group >= 0;
+	head.group_v2 = v2;
 	const char *cwd = s->cwd != NULL ? s->cwd : "";
 	const char *user = s->user != NULL ? s->user : "";
 	buf_add(&b, cwd, strlen(cwd) + 1);
@@ -203,6 +214,8 @@ static int send_request(struct node *n, const struct spawn_spec *s, uint32_t id,
 		fds[count++] = s->err_fd;
 	if (s->filter != NULL)
 		fds[count++] = filter_program_fd(s->filter);
+	if (group >= 0)
+		fds[count++] = group;
 	fds[count++] = pipe_fd;
 	struct iovec iov[] = { { &head, sizeof(head) }, { b.data, b.len } };
 	struct msghdr h = { .msg_iov = iov,

@@ -23,4 +23,7 @@ int objects_remove(const struct objects_claim *claim, const char *kind, const ch
  * at most two seconds. A missing one is fine (0), else 1. Needs root. */
 int objects_remove_cgroup(const char *path, struct err *e);
 
+/* SIGKILL to each process in the control group whose folder this is, not to those below it. */
+void objects_kill_members(int dir);
+
 #endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What a step's node has used while the step ran: the whole node, services and probes included. */
+#ifndef BACKOUT_ENGINE_STEP_USE_H
+#define BACKOUT_ENGINE_STEP_USE_H
+
+#include "harness/sandbox/node.h"
+
+struct step_before {
+	struct cgroup_use use;
+	bool anew; /* the peak began anew */
+};
+
+/* As text for the journal; NULL: this host does not count it. */
+struct step_use {
+	const char *memory_peak;          /* bytes */
+	const char *cpu;                  /* ns of processor time */
+	const char *io_read, *io_written; /* bytes */
+	char text[4][24];
+};
+
+void step_uses(struct node *n, struct step_before *ret); /* before it */
+void step_used(struct node *n, const struct step_before *before, struct step_use *ret);
+
+#endif
