@@ -11,8 +11,8 @@
 #include "harness/base/mem.h"
 #include "harness/engine/ask.h"
 #include "harness/engine/drill_private.h"
-#include "harness/engine/step_use.h"
 #include "harness/engine/recorder.h"
+#include "harness/engine/step_use.h"
 #include "harness/engine/strike.h"
 #include "harness/sandbox/process.h"
 

@@ -107,10 +107,10 @@ struct disk_plan {
 };
 
 struct limits_plan {
-	uint64_t memory; /* bytes; 0: none */
-	uint64_t pids;   /* 0: none */
-	double cpu;      /* percent of one processor; 0: none */
-	uint64_t swap;   /* bytes beside memory; 0: none */
+	uint64_t memory;  /* bytes; 0: none */
+	uint64_t pids;    /* 0: none */
+	double cpu;       /* percent of one processor; 0: none */
+	uint64_t swap;    /* bytes beside memory; 0: none */
 	const char *cpus; /* processors, "0-2,5"; NULL: all */
 	struct {
 		uint64_t read, write; /* bytes per second; 0: no limit */

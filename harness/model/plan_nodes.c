@@ -217,8 +217,8 @@ static int check_limits(struct compile *c, const struct json *at, const struct l
 				    "swap: it is what a node may use beside \"memory\"; give that, "
 				    "too");
 	/* Whether the host has them all, the sandbox says. */
-	if (l->cpus != NULL &&
-	    (l->cpus[0] < '0' || l->cpus[0] > '9' || strspn(l->cpus, "0123456789,-") != strlen(l->cpus)))
+	if (l->cpus != NULL && (l->cpus[0] < '0' || l->cpus[0] > '9' ||
+				strspn(l->cpus, "0123456789,-") != strlen(l->cpus)))
 		return json_err(e, c->ctx.doc, json_get(at, "cpus"),
 				"cpus: \"%s\" is no list of processors; write \"0\", \"0-2\" or "
 				"\"0,3\"",

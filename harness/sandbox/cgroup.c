@@ -30,7 +30,7 @@ static const struct {
 	const char *what;
 	enum controller_id id;
 } limits_known[] = { { "memory", MEMORY }, { "swap", MEMORY }, { "pids", PIDS },
-		     { "cpu", CPU },	   { "cpus", CPUSET }, { "io", IO } };
+		     { "cpu", CPU },       { "cpus", CPUSET }, { "io", IO } };
 
 /* Of the root of what is mounted: what it has not got, no group below it has. */
 static bool offered_v2(const struct hierarchies *h, enum controller_id id)
@@ -86,7 +86,8 @@ const char *cgroup_unsupported(const char *what)
 	const struct hierarchy *v1 = hierarchies_v1(h, cgroup_controller_name(id, false));
 	if (v1 == NULL && !offered_v2(h, id))
 		return hierarchies_v2(h) != NULL
-			       ? "no hierarchy has that controller: v2's cgroup.controllers does not "
+			       ? "no hierarchy has that controller: v2's cgroup.controllers does "
+				 "not "
 				 "name it, and v1's is not mounted"
 			       : "this host has no hierarchy with that controller mounted";
 	const char *why = not_writable(v1 != NULL ? v1 : hierarchies_v2(h));
@@ -185,17 +186,17 @@ static int limit_v2(struct node_cgroup *c, enum controller_id id, const struct c
 	if (io_read_file(c->dirs[CGROUP_NODE], "cgroup.controllers", LIST_MAX, &on, e) < 0)
 		return -1;
 	if (!hierarchy_lists(buf_str(&on), name))
-		return knobs->count == 0 ? 0
-					 : ERR_AS(e, EXIT_UNAVAILABLE, 0,
-						  "controller '%s' of cgroup v2: %s", name,
-						  base->why[0] != '\0' ? base->why
-								       : "it is not offered");
+		return knobs->count == 0
+			       ? 0
+			       : ERR_AS(e, EXIT_UNAVAILABLE, 0, "controller '%s' of cgroup v2: %s",
+					name,
+					base->why[0] != '\0' ? base->why : "it is not offered");
 	c->of[id].path = mem_strdup(c->tree);
 	if (drop_absent(knobs, c->tree, e) < 0)
 		return -1;
 	for (size_t i = 0; i < knobs->count; i++)
-		if (io_write_knob(c->dirs[CGROUP_NODE], knobs->items[i].file,
-				  knobs->items[i].value, e) < 0)
+		if (io_write_knob(c->dirs[CGROUP_NODE], knobs->items[i].file, knobs->items[i].value,
+				  e) < 0)
 			return err_prefix(e, "control group '%s'", c->tree);
 	return 0;
 }
@@ -203,8 +204,7 @@ static int limit_v2(struct node_cgroup *c, enum controller_id id, const struct c
 static int make_limit(struct node_cgroup *c, enum controller_id id, const struct cgroup_base *base,
 		      const struct cgroup_limits *limits, const char *name, struct err *e)
 {
-	const struct hierarchy *h =
-		hierarchies_v1(&base->at, cgroup_controller_name(id, false));
+	const struct hierarchy *h = hierarchies_v1(&base->at, cgroup_controller_name(id, false));
 	const bool v2 = h == NULL;
 	if (v2 && c->tree_v2)
 		h = hierarchies_v2(&base->at);
@@ -305,8 +305,7 @@ int cgroup_node_dir(const struct node_cgroup *c, enum cgroup_part part, bool *v2
 
 int cgroup_node_attach(struct node_cgroup *c, pid_t pid, struct err *e)
 {
-	if (c->freezer[CGROUP_NODE] != NULL &&
-	    v1_group_attach(c->freezer[CGROUP_NODE], pid, e) < 0)
+	if (c->freezer[CGROUP_NODE] != NULL && v1_group_attach(c->freezer[CGROUP_NODE], pid, e) < 0)
 		return -1;
 	for (size_t i = 0; i < CONTROLLER_COUNT; i++)
 		if (c->of[i].v1 != NULL && v1_group_attach(c->of[i].v1, pid, e) < 0)
@@ -317,8 +316,7 @@ int cgroup_node_attach(struct node_cgroup *c, pid_t pid, struct err *e)
 /* What is still there is killed and removed by hand, for which the library has no call. */
 static unsigned remove_group(struct node_cgroup *c, const char *path, struct err *e)
 {
-	return objects_remove_cgroup(path, e) < 0 ||
-	       owner_release(c->owner, "cgroup", path, e) < 0;
+	return objects_remove_cgroup(path, e) < 0 || owner_release(c->owner, "cgroup", path, e) < 0;
 }
 
 unsigned cgroup_node_destroy(struct node_cgroup *c, struct err *e)

@@ -6,9 +6,9 @@
  *	the tree    where the node's processes are: its init, and below it the groups "workflow" and
  *	            "services". In v2 wherever that is mounted, also without controllers; else in
  *	            v1's freezer. Freezing, and killing all of a group at once
- *	the limits  on a controller's v1 hierarchy where it has one, by libcgroup (cgroup_v1.c), else
- *	            on the tree's v2 group. Those are written as files: libcgroup 2 and 3 switch
- *	            controllers on from the root of the mount down, where systemd is the one writer
+ *	the limits  on a controller's v1 hierarchy where it has one, by libcgroup (cgroup_v1.c),
+ *else on the tree's v2 group. Those are written as files: libcgroup 2 and 3 switch controllers on
+ *from the root of the mount down, where systemd is the one writer
  *
  * Memory is always counted where a controller does, the others where they are limited. Needs root.
  */

@@ -45,12 +45,16 @@ struct holder {
 _Noreturn static void hold(const char *unit, int in, int says)
 {
 	GUARD(mem) char *name = mem_printf("--unit=%s", unit);
-	const char *const argv[] = { "systemd-run",        "--scope",
-				     "--quiet",            "--collect",
-				     name,                 "--property=Delegate=yes",
+	const char *const argv[] = { "systemd-run",
+				     "--scope",
+				     "--quiet",
+				     "--collect",
+				     name,
+				     "--property=Delegate=yes",
 				     "--property=TasksMax=infinity",
 				     "--description=backout's nodes",
-				     "--",                 "cat",
+				     "--",
+				     "cat",
 				     NULL };
 	loop_child_reset();
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -139,8 +143,8 @@ static int register_scope(const struct hierarchies *at, struct owner *owner, con
 {
 	for (size_t i = 0; i < at->count; i++) {
 		const char *last = at->rows[i].group;
-		if (last == NULL || strcmp(strrchr(last, '/') != NULL ? strrchr(last, '/') + 1 : last,
-					   unit) != 0)
+		if (last == NULL ||
+		    strcmp(strrchr(last, '/') != NULL ? strrchr(last, '/') + 1 : last, unit) != 0)
 			continue;
 		GUARD(mem) char *path = mem_printf("%s/%s", at->rows[i].mount, last);
 		if (owner_register(owner, "cgroup", path, e) < 0)
@@ -174,13 +178,14 @@ static int make_scope(struct cgroup_base *b, struct owner *owner, struct err *e)
 
 static void say_refusal(struct cgroup_base *b, const char *dir, const char *what, int code)
 {
-	const char *hint = code == EBUSY ? "processes sit in it; move them into a group below "
-					   "before backout starts (mkdir it, write their numbers "
-					   "into its cgroup.procs)"
-			   : code == EROFS || code == EACCES
-				   ? "it is read-only: a container needs --privileged or a writable "
-				     "/sys/fs/cgroup"
-				   : strerror(code);
+	const char *hint =
+		code == EBUSY ? "processes sit in it; move them into a group below "
+				"before backout starts (mkdir it, write their numbers "
+				"into its cgroup.procs)"
+		: code == EROFS || code == EACCES
+			? "it is read-only: a container needs --privileged or a writable "
+			  "/sys/fs/cgroup"
+			: strerror(code);
 	(void)snprintf(b->why, sizeof(b->why), "'%s' does not give controller '%s': %s", dir, what,
 		       hint);
 }

@@ -119,8 +119,9 @@ int cgroup_cpus(const char *text, char *ret, size_t size)
 		while (last + 1 < CPUS_MAX && set[last + 1])
 			last++;
 		const char *comma = len > 0 ? "," : "";
-		len += (size_t)(last > i ? snprintf(ret + len, size - len, "%s%d-%d", comma, i, last)
-					 : snprintf(ret + len, size - len, "%s%d", comma, i));
+		len += (size_t)(last > i
+					? snprintf(ret + len, size - len, "%s%d-%d", comma, i, last)
+					: snprintf(ret + len, size - len, "%s%d", comma, i));
 		i = last;
 	}
 	return len < size ? 0 : -1;
@@ -204,8 +205,10 @@ static const struct {
 	int (*knobs)(const struct cgroup_limits *l, bool v2, const char *parent, struct knobs *ret,
 		     struct err *e);
 } controllers[CONTROLLER_COUNT] = {
-	[MEMORY] = { "memory", "memory", memory_knobs }, [PIDS] = { "pids", "pids", pids_knobs },
-	[CPU] = { "cpu", "cpu", cpu_knobs },		 [CPUSET] = { "cpuset", "cpuset", cpuset_knobs },
+	[MEMORY] = { "memory", "memory", memory_knobs },
+	[PIDS] = { "pids", "pids", pids_knobs },
+	[CPU] = { "cpu", "cpu", cpu_knobs },
+	[CPUSET] = { "cpuset", "cpuset", cpuset_knobs },
 	[IO] = { "blkio", "io", io_knobs },
 };
 

@@ -162,8 +162,8 @@ void cgroup_node_use(const struct node_cgroup *c, struct cgroup_use *ret)
 	ret->memory_peak = peak_of(c);
 	ret->memory_hits = memory_v1 ? number_in(memory, "memory.failcnt", "")
 				     : number_in(memory, "memory.events", "max");
-	ret->memory_kills = number_in(memory, memory_v1 ? "memory.oom_control" : "memory.events",
-				      "oom_kill");
+	ret->memory_kills =
+		number_in(memory, memory_v1 ? "memory.oom_control" : "memory.events", "oom_kill");
 	ret->cpu = cpu_of(c);
 	ret->io_read = sum_in(io, io_file, io_v1 ? " Read " : "rbytes=");
 	ret->io_written = sum_in(io, io_file, io_v1 ? " Write " : "wbytes=");

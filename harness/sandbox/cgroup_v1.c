@@ -46,8 +46,8 @@ int v1_group_make(struct v1_group **ret, const char *controller, const char *rel
 	struct v1_group *g = mem_alloc(sizeof(*g));
 	g->name = mem_printf("%s:%s", controller, relative);
 	g->cg = cgroup_new_cgroup(relative);
-	struct cgroup_controller *cc = g->cg != NULL ? cgroup_add_controller(g->cg, controller)
-						     : NULL;
+	struct cgroup_controller *cc =
+		g->cg != NULL ? cgroup_add_controller(g->cg, controller) : NULL;
 	int code = 0;
 	for (size_t i = 0; cc != NULL && code == 0 && i < knobs->count; i++)
 		code = cgroup_set_value_string(cc, knobs->items[i].file, knobs->items[i].value);

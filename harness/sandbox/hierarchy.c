@@ -156,8 +156,7 @@ enum cgroup_mode hierarchies_mode(const struct hierarchies *h)
 	for (size_t i = 0; i < h->count; i++) {
 		v2 = v2 || h->rows[i].v2;
 		/* A named one has no controllers: systemd keeps its books there. */
-		v1 = v1 ||
-		     (!h->rows[i].v2 && strncmp(h->rows[i].controllers, "name=", 5) != 0);
+		v1 = v1 || (!h->rows[i].v2 && strncmp(h->rows[i].controllers, "name=", 5) != 0);
 	}
 	if (v1)
 		return v2 ? CGROUP_HYBRID : CGROUP_V1;

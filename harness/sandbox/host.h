@@ -50,7 +50,7 @@
 /* clang-format on */
 
 #define HOST_CGROUP_OUT                                                                            \
-	"run as root; under systemd `systemd-run --scope true` has to work; in a container "        \
+	"run as root; under systemd `systemd-run --scope true` has to work; in a container "       \
 	"--privileged, with no process in the root of its /sys/fs/cgroup; or drop the limit"
 
 #define HOST_DISK_OUT(package, config)                                                             \

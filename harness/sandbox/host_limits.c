@@ -76,14 +76,15 @@ static int freeze_one(struct node_cgroup *c, struct err *e)
 	pid_t pid = fork();
 	if (pid < 0)
 		return LACKS(e, errno, "fork");
-	if (pid == 0) {
-		struct err ignored = { 0 };
-		while (io_write_knob(dir, "cgroup.procs", "0", &ignored) == 0)
+	if (pid == 0)
+		for (;;)
 			(void)pause();
-		_exit(1);
-	}
-	int result = cgroup_node_freeze(c, CGROUP_WORKFLOW, true, e);
-	if (cgroup_node_kill(c, CGROUP_NODE, e) < 0) {
+	char number[16];
+	(void)snprintf(number, sizeof(number), "%d", (int)pid);
+	int result = io_write_knob(dir, "cgroup.procs", number, e);
+	if (result == 0)
+		result = cgroup_node_freeze(c, CGROUP_WORKFLOW, true, e);
+	if (result < 0 || cgroup_node_kill(c, CGROUP_NODE, e) < 0) {
 		(void)kill(pid, SIGKILL);
 		result = -1;
 	}
@@ -100,7 +101,8 @@ int host_test_CGROUP_FREEZE(const struct host_test *t, struct err *e)
 	if (host_need_state(t, e) < 0)
 		return -1;
 	struct node_cgroup *group = NULL;
-	int result = cgroup_node_create(&group, t->owner, "doctor", &(struct cgroup_limits){ 0 }, e);
+	int result =
+		cgroup_node_create(&group, t->owner, "doctor", &(struct cgroup_limits){ 0 }, e);
 	if (result == 0)
 		result = freeze_one(group, e);
 	if (cgroup_node_destroy(group, e) > 0)

@@ -227,7 +227,8 @@ void node_exec_child(const struct msg_spawn *m, size_t len, const int fds[SPAWN_
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)setsid();
-	if (join_group(m, fds[SPAWN_GROUP]) < 0 || say_started(m, sock) < 0 || unpack(m, len, &w) < 0 || descriptors(m, fds) < 0)
+	if (join_group(m, fds[SPAWN_GROUP]) < 0 || say_started(m, sock) < 0 ||
+	    unpack(m, len, &w) < 0 || descriptors(m, fds) < 0)
 		fail(pipe_fd, STAGE_IO, errno);
 	(void)umask(022);
 	if (m->has_fd[SPAWN_FILTER] && put_filter_on(m, fds[SPAWN_FILTER], sock) < 0)

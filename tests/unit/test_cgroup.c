@@ -15,10 +15,25 @@
 #include "tests/unit/runner.h"
 #include "tests/unit/sandbox_fixture.h"
 
+static const struct hierarchy *v1(const char *controller)
+{
+	return hierarchies_v1(hierarchies_own(), controller);
+}
+
 static bool no_v1(void)
 {
-	return hierarchy_v1("memory") == NULL || hierarchy_v1("pids") == NULL ||
-	       hierarchy_v1("cpu") == NULL;
+	return v1("memory") == NULL || v1("pids") == NULL || v1("cpu") == NULL;
+}
+
+/* By the v2 root itself. */
+static bool offered(const char *controller)
+{
+	const struct hierarchy *v2 = hierarchies_v2(hierarchies_own());
+	struct err e = { 0 };
+	GUARD_BUF struct buf text = { 0 };
+	GUARD(mem) char *path = mem_printf("%s/cgroup.controllers", v2 != NULL ? v2->mount : "");
+	return v2 != NULL && io_read_file(AT_FDCWD, path, 4096, &text, &e) == 0 &&
+	       strstr(buf_str(&text), controller) != NULL;
 }
 
 START_TEST(mode_agrees_with_what_is_mounted)
@@ -32,7 +47,7 @@ START_TEST(mode_agrees_with_what_is_mounted)
 	for (const char *const *c = (const char *const[]){ "memory", "pids", "cpu", NULL };
 	     *c != NULL; c++)
 		ck_assert_int_eq(cgroup_unsupported(*c) == NULL,
-				 hierarchy_v1(*c) != NULL && geteuid() == 0);
+				 geteuid() == 0 && (v1(*c) != NULL || offered(*c)));
 	ck_assert_ptr_nonnull(cgroup_unsupported("network"));
 }
 END_TEST
@@ -40,7 +55,7 @@ END_TEST
 /* What the kernel holds, read by ourselves. */
 static long long held(const char *controller, const char *tag, const char *file)
 {
-	const struct hierarchy *h = hierarchy_v1(controller);
+	const struct hierarchy *h = v1(controller);
 	char command[1200], text[64] = "";
 	(void)snprintf(command, sizeof(command), "cat '%s/%s/%s'-web-*/%s", h->mount, h->group, tag,
 		       file);
@@ -66,10 +81,12 @@ START_TEST(limits_are_set_and_groups_go)
 	ck_assert_int_eq(held("memory", tag, "memory.limit_in_bytes"), 32 << 20);
 	ck_assert_int_eq(held("pids", tag, "pids.max"), 7);
 	ck_assert_int_eq(held("cpu", tag, "cpu.cfs_quota_us"), 12500);
-	ck_assert_uint_eq(bench_groups(tag), 3);
-	uint64_t peak, failures;
-	ck_assert(cgroup_node_memory(c, &peak, &failures));
-	ck_assert_uint_eq(failures, 0);
+	bool v2;
+	ck_assert_uint_eq(bench_groups(tag), 3 + (cgroup_node_dir(c, CGROUP_NODE, &v2) >= 0));
+	struct cgroup_use use;
+	cgroup_node_use(c, &use);
+	ck_assert_uint_eq(use.memory_hits, 0);
+	ck_assert_uint_ne(use.memory_peak, UINT64_MAX);
 	ck_assert_uint_eq(cgroup_node_destroy(c, &e), 0);
 	ck_assert_uint_eq(bench_groups(tag), 0);
 	bench_close(&b);
@@ -87,10 +104,12 @@ START_TEST(equal_names_get_groups_of_their_own)
 		TEST_SKIP("no v1 hierarchies");
 	bench_open(&b);
 	MUST(cgroup_node_create(&c[0], b.owner, "web", &limits, &e));
+	const unsigned each = bench_groups(owner_tag(b.owner));
+	ck_assert_uint_ge(each, 2);
 	MUST(cgroup_node_create(&c[1], b.owner, "web", &limits, &e));
-	ck_assert_uint_eq(bench_groups(owner_tag(b.owner)), 4);
+	ck_assert_uint_eq(bench_groups(owner_tag(b.owner)), 2 * each);
 	ck_assert_uint_eq(cgroup_node_destroy(c[0], &e), 0);
-	ck_assert_uint_eq(bench_groups(owner_tag(b.owner)), 2);
+	ck_assert_uint_eq(bench_groups(owner_tag(b.owner)), each);
 	ck_assert_uint_eq(cgroup_node_destroy(c[1], &e), 0);
 	bench_close(&b);
 }
@@ -137,6 +156,10 @@ static const struct {
 	const char *says;
 } refused[] = {
 	{ { .memory = 100 }, EXIT_BAD_SCENARIO, "less than a page" },
+	{ { .swap = 32 << 20 }, EXIT_BAD_SCENARIO, "one of memory" },
+	{ { .cpus = "0-" }, EXIT_BAD_SCENARIO, "no list of processors" },
+	{ { .cpus = "0,1023" }, EXIT_UNAVAILABLE, "processor 1023" },
+	{ { .io_read = 1 << 20, .io_of = "/dev/shm" }, EXIT_UNAVAILABLE, "no disk backs" },
 	{ { .memory = 32 << 20, .cpu = 0.5 }, EXIT_BAD_SCENARIO, "1%" },
 	{ { .memory = 32 << 20, .pids = UINT64_MAX / 2 }, EXIT_HARNESS, "backout-" },
 };
@@ -159,6 +182,93 @@ START_TEST(a_refused_limit_leaves_nothing)
 }
 END_TEST
 
+static pid_t sleeper(struct node_cgroup *c, enum cgroup_part part)
+{
+	struct err e = { 0 };
+	char text[16];
+	bool v2;
+	pid_t pid = fork();
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	(void)snprintf(text, sizeof(text), "%d", (int)pid);
+	MUST(io_write_knob(cgroup_node_dir(c, part, &v2), "cgroup.procs", text, &e));
+	return pid;
+}
+
+static void ends_killed(pid_t pid)
+{
+	int status;
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* The real tree of this host: on a hybrid one a v2 mount without controllers. */
+START_TEST(the_workflow_is_killed_apart_from_the_node)
+{
+	struct bench b;
+	struct err e = { 0 };
+	struct node_cgroup *c = NULL;
+	TEST_NEEDS_ROOT();
+	if (cgroup_unsupported("freeze") != NULL)
+		TEST_SKIP(cgroup_unsupported("freeze"));
+	bench_open(&b);
+	MUST(cgroup_node_create(&c, b.owner, "web", &(struct cgroup_limits){ 0 }, &e));
+	pid_t init = sleeper(c, CGROUP_NODE), service = sleeper(c, CGROUP_SERVICES);
+	pid_t step = sleeper(c, CGROUP_WORKFLOW);
+	ck_assert(is_in(step, "/workflow\n"));
+	ck_assert(is_in(service, "/services\n"));
+	MUST(cgroup_node_kill(c, CGROUP_WORKFLOW, &e));
+	ends_killed(step);
+	ck_assert_int_eq(waitpid(init, NULL, WNOHANG), 0);
+	ck_assert_int_eq(waitpid(service, NULL, WNOHANG), 0);
+	/* The dead go with the living: a node is killed even while it is frozen. */
+	MUST(cgroup_node_freeze(c, CGROUP_NODE, true, &e));
+	MUST(cgroup_node_kill(c, CGROUP_NODE, &e));
+	ends_killed(init);
+	ends_killed(service);
+	ck_assert_uint_eq(cgroup_node_destroy(c, &e), 0);
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(what_is_frozen_stands_still)
+{
+	struct bench b;
+	struct err e = { 0 };
+	struct node_cgroup *c = NULL;
+	char text[64];
+	int tick[2];
+	bool v2;
+	TEST_NEEDS_ROOT();
+	if (cgroup_unsupported("freeze") != NULL)
+		TEST_SKIP(cgroup_unsupported("freeze"));
+	bench_open(&b);
+	MUST(cgroup_node_create(&c, b.owner, "web", &(struct cgroup_limits){ 0 }, &e));
+	ck_assert_int_eq(pipe2(tick, O_NONBLOCK), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		for (;;)
+			(void)!write(tick[1], "x", 1);
+	(void)snprintf(text, sizeof(text), "%d", (int)pid);
+	MUST(io_write_knob(cgroup_node_dir(c, CGROUP_SERVICES, &v2), "cgroup.procs", text, &e));
+	MUST(cgroup_node_freeze(c, CGROUP_NODE, true, &e));
+	while (read(tick[0], text, sizeof(text)) > 0)
+		;
+	(void)usleep(20000);
+	ck_assert_int_eq(read(tick[0], text, sizeof(text)), -1);
+	MUST(cgroup_node_freeze(c, CGROUP_NODE, false, &e));
+	while (read(tick[0], text, sizeof(text)) < 0)
+		ck_assert_int_eq(errno, EAGAIN);
+	struct cgroup_use use;
+	cgroup_node_use(c, &use);
+	ck_assert(!v2 || (use.cpu != UINT64_MAX && use.cpu > 0));
+	ck_assert_uint_eq(cgroup_node_destroy(c, &e), 0);
+	ends_killed(pid);
+	bench_close(&b);
+}
+END_TEST
+
 Suite *suite_cgroup(void);
 Suite *suite_cgroup(void)
 {
@@ -171,6 +281,8 @@ Suite *suite_cgroup(void)
 	tcase_add_test(t, members_are_killed_not_moved);
 	tcase_add_loop_test(t, a_refused_limit_leaves_nothing, 0,
 			    sizeof(refused) / sizeof(refused[0]));
+	tcase_add_test(t, the_workflow_is_killed_apart_from_the_node);
+	tcase_add_test(t, what_is_frozen_stands_still);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -251,7 +251,8 @@ START_TEST(limits_hold)
 	struct bench b;
 	const struct cgroup_limits limits = { .memory = 24 << 20, .pids = 12 };
 	TEST_NEEDS_ROOT();
-	if (hierarchy_v1("memory") == NULL || hierarchy_v1("pids") == NULL)
+	if (hierarchies_v1(hierarchies_own(), "memory") == NULL ||
+	    hierarchies_v1(hierarchies_own(), "pids") == NULL)
 		TEST_SKIP("no v1 hierarchies");
 	bench_open(&b);
 	struct node *n = bench_node(&b, "web", &limits);

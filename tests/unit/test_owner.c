@@ -159,7 +159,7 @@ END_TEST
 
 static void own_group(char ret[600], const char *tag, const char *name)
 {
-	const struct hierarchy *h = hierarchy_v1("pids");
+	const struct hierarchy *h = hierarchies_v1(hierarchies_own(), "pids");
 	(void)snprintf(ret, 600, "%s/%s/%s-%s", h->mount, h->group, tag, name);
 }
 
@@ -213,7 +213,7 @@ START_TEST(collects_groups_that_carry_the_tag)
 	struct told told = { 0 };
 	char tag[128], state[300], foreign[600], kept[600];
 	TEST_NEEDS_ROOT();
-	if (hierarchy_v1("pids") == NULL)
+	if (hierarchies_v1(hierarchies_own(), "pids") == NULL)
 		TEST_SKIP("no v1 pids hierarchy");
 	(void)snprintf(state, sizeof(state), "%s", test_dir());
 	pid_t pid = owner_in_child(state, tag, make_groups);
