@@ -299,13 +299,20 @@ const char *cgroup_node_notice(const struct node_cgroup *c)
 
 int cgroup_node_dir(const struct node_cgroup *c, enum cgroup_part part, bool *v2)
 {
-	*v2 = c->tree_v2;
+	/* Linux 6.13 and later compare a child's group with the parent's count of kills, and so
+	 * kill whatever is cloned into a group that was killed before. Joining one is fine. */
+	*v2 = c->tree_v2 && !c->killed[part] && !c->killed[CGROUP_NODE];
 	return c->dirs[part];
 }
 
 int cgroup_node_attach(struct node_cgroup *c, pid_t pid, struct err *e)
 {
 	if (c->freezer[CGROUP_NODE] != NULL && v1_group_attach(c->freezer[CGROUP_NODE], pid, e) < 0)
+		return -1;
+	char number[16];
+	(void)snprintf(number, sizeof(number), "%d", (int)pid);
+	if (c->tree_v2 && c->killed[CGROUP_NODE] &&
+	    io_write_knob(c->dirs[CGROUP_NODE], "cgroup.procs", number, e) < 0)
 		return -1;
 	for (size_t i = 0; i < CONTROLLER_COUNT; i++)
 		if (c->of[i].v1 != NULL && v1_group_attach(c->of[i].v1, pid, e) < 0)

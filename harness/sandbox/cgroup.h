@@ -50,7 +50,7 @@ const char *cgroup_node_notice(const struct node_cgroup *c); /* NULL: nothing to
 /* The folder of that group in the tree, -1: there is no tree. The object's, do not close. `v2`: fit
  * for CLONE_INTO_CGROUP; else a process writes "0" into its cgroup.procs. */
 int cgroup_node_dir(const struct node_cgroup *c, enum cgroup_part part, bool *v2);
-/* Into all groups but a v2 tree's. */
+/* Into all groups but a v2 tree's, where it has begun. */
 int cgroup_node_attach(struct node_cgroup *c, pid_t pid, struct err *e);
 /* Returns how many groups could not be removed (retries for a second: dying tasks). NULL-safe. */
 unsigned cgroup_node_destroy(struct node_cgroup *c, struct err *e);
@@ -60,7 +60,7 @@ unsigned cgroup_node_destroy(struct node_cgroup *c, struct err *e);
 int cgroup_node_freeze(const struct node_cgroup *c, enum cgroup_part part, bool frozen,
 		       struct err *e);
 /* SIGKILL to all in it, at once: no fork escapes. CGROUP_NODE's are init and all below it. */
-int cgroup_node_kill(const struct node_cgroup *c, enum cgroup_part part, struct err *e);
+int cgroup_node_kill(struct node_cgroup *c, enum cgroup_part part, struct err *e);
 
 /* What the node has used; UINT64_MAX where this host does not count it. */
 struct cgroup_use {

@@ -13,7 +13,8 @@ struct node_cgroup {
 	char *name;      /* of its groups, below the base */
 	char *notice;
 	bool tree_v2;
-	char *tree; /* NULL: there is none */
+	bool killed[CGROUP_PARTS]; /* see cgroup_node_dir() */
+	char *tree;                /* NULL: there is none */
 	int dirs[CGROUP_PARTS];
 	struct v1_group *freezer[CGROUP_PARTS];
 	struct {

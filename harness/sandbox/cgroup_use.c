@@ -80,11 +80,12 @@ static int kill_frozen(const struct node_cgroup *c, enum cgroup_part part, struc
 	return cgroup_node_freeze(c, part, false, result == 0 ? e : &ignored) < 0 ? -1 : result;
 }
 
-int cgroup_node_kill(const struct node_cgroup *c, enum cgroup_part part, struct err *e)
+int cgroup_node_kill(struct node_cgroup *c, enum cgroup_part part, struct err *e)
 {
 	struct err no_kill = { 0 };
 	if (need_tree(c, e) < 0)
 		return -1;
+	c->killed[part] = true;
 	if (c->tree_v2 && io_write_knob(c->dirs[part], "cgroup.kill", "1", &no_kill) == 0)
 		return 0;
 	return kill_frozen(c, part, e);

@@ -288,16 +288,10 @@ static int end_init(struct node *n, struct err *e)
 	n->child_src = NULL;
 	if (n->init == 0)
 		return 0;
-	/* All at once where the tree is v2, also what is frozen; else the kernel takes the rest of
-	 * the PID namespace down with init. */
+	/* All at once, also what is frozen; without a tree the kernel takes the rest of the PID
+	 * namespace down with init. */
 	struct err ignored = { 0 };
-	bool v2;
-	if (cgroup_node_dir(n->cgroup, CGROUP_NODE, &v2) >= 0) {
-		if (v2)
-			(void)cgroup_node_kill(n->cgroup, CGROUP_NODE, &ignored);
-		else
-			(void)cgroup_node_freeze(n->cgroup, CGROUP_NODE, false, &ignored);
-	}
+	(void)cgroup_node_kill(n->cgroup, CGROUP_NODE, &ignored);
 	if (syscall(SYS_pidfd_send_signal, n->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		return ERR(e, errno, "kill the init of node '%s'", n->spec.name);
 	struct pollfd p = { .fd = n->pidfd, .events = POLLIN };

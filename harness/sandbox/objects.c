@@ -107,9 +107,38 @@ static bool carries_tag(const char *path, const char *tag)
 	       strncmp(base + 1, tag, len) == 0 && base[1 + len] == '-';
 }
 
+/* systemd's own unit: empty, it goes by itself. Were we to remove its folder first, systemd would
+ * never hear that it is empty, and keep the unit for ever. */
+static int end_scope(const char *path, struct err *e)
+{
+	int64_t deadline = clock_now() + give_up_ns;
+	GUARD(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct err ignored = { 0 };
+	if (fd < 0)
+		return errno == ENOENT ? 0 : ERR(e, errno, "open control group '%s'", path);
+	GUARD(fd) int keep = openat(fd, "keep", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (io_write_knob(fd, "cgroup.kill", "1", &ignored) < 0) {
+		objects_kill_members(fd);
+		if (keep >= 0)
+			objects_kill_members(keep);
+	}
+	while (access(path, F_OK) == 0) {
+		if (clock_now() >= deadline)
+			return objects_remove_cgroup(path, e);
+		nap();
+	}
+	return 1;
+}
+
 static int remove_cgroup(const struct objects_claim *claim, const char *name, struct err *e)
 {
-	return carries_tag(name, claim->tag) ? objects_remove_cgroup(name, e) : 0;
+	static const char scope[] = ".scope";
+	size_t len = strlen(name);
+	if (!carries_tag(name, claim->tag))
+		return 0;
+	if (len > sizeof(scope) && strcmp(name + len - (sizeof(scope) - 1), scope) == 0)
+		return end_scope(name, e);
+	return objects_remove_cgroup(name, e);
 }
 
 static bool backs_ours(const char *device, const char *state_dir)
