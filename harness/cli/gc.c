@@ -5,6 +5,7 @@
 #include "harness/base/log.h"
 #include "harness/cli/options.h"
 #include "harness/cli/settings.h"
+#include "harness/sandbox/orphans.h"
 #include "harness/sandbox/owner.h"
 
 extern const struct command command_gc;
@@ -27,8 +28,10 @@ static int gc_run(int argc, char **argv)
 	if (result < 0)
 		return log_err(&e);
 	int count = owner_collect(settings_state(state), told, NULL, &e);
-	if (count < 0)
+	int orphans = count < 0 ? -1 : orphans_collect(settings_state(state), told, NULL, &e);
+	if (orphans < 0)
 		return log_err(&e);
+	count += orphans;
 	if (count == 0)
 		(void)printf("nothing to do\n");
 	else
