@@ -2,6 +2,7 @@
 #include "harness/sandbox/cgroup_base.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,15 +93,26 @@ static int start_holder(struct holder *h, const char *unit, struct err *e)
 	return ERR(e, errno, "fork");
 }
 
+/* It is killed before it is listened to: one that waits for systemd's answer would never end. */
 static int refused(const struct holder *h, struct err *e)
 {
 	char said[SAID_MAX] = "";
-	ssize_t n = read(h->says, said, sizeof(said) - 1);
+	struct pollfd in = { .fd = h->says, .events = POLLIN };
+	(void)kill(h->pid, SIGKILL);
+	ssize_t n = poll(&in, 1, 0) > 0 ? read(h->says, said, sizeof(said) - 1) : 0;
 	said[n > 0 ? strcspn(said, "\n") : 0] = '\0';
 	return ERR_AS(e, EXIT_UNAVAILABLE, 0,
 		      "systemd gave no scope for the nodes: %s. `systemd-run --scope true` has to "
 		      "work for this user (root, and not in a sandboxed unit)",
-		      said[0] != '\0' ? said : "no answer");
+		      said[0] != '\0' ? said : "it did not answer");
+}
+
+/* Looks, and does not reap: until we do, its number cannot pass to another. */
+static bool runs(pid_t pid)
+{
+	siginfo_t info = { 0 };
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == 0;
 }
 
 /* systemd-run moves itself into the scope, waits for the job, and becomes the holder. */
@@ -113,7 +125,7 @@ static int wait_scope(const struct holder *h, const char *unit, struct hierarchi
 	GUARD(mem) char *comm = mem_printf("/proc/%d/comm", (int)h->pid);
 	char pid[16];
 	(void)snprintf(pid, sizeof(pid), "%d", (int)h->pid);
-	while (clock_now() < deadline && waitpid(h->pid, NULL, WNOHANG) == 0) {
+	while (clock_now() < deadline && runs(h->pid)) {
 		struct err ignored = { 0 };
 		GUARD_BUF struct buf text = { 0 };
 		GUARD_BUF struct buf name = { 0 };
@@ -242,18 +254,28 @@ static bool still_there(const struct cgroup_base *b)
 	return true;
 }
 
+static int pass_on(const struct err *refusal, struct err *e)
+{
+	if (!err_is_set(e))
+		*e = *refusal;
+	return -1;
+}
+
 int cgroup_base(const struct cgroup_base **ret, struct owner *owner, struct err *e)
 {
 	static struct cgroup_base base;
+	static struct err refusal; /* asked once: the answer may have taken SCOPE_MS_MAX */
 	static bool made;
+	if (err_is_set(&refusal))
+		return pass_on(&refusal, e);
 	if (!made || !still_there(&base)) {
 		hierarchies_free(&base.at);
 		base.why[0] = '\0';
 		made = false;
 		bool any = hierarchies_mode(hierarchies_own()) != CGROUP_NONE;
-		if ((any && cgroup_base_systemd() ? make_scope(&base, owner, e)
-						  : plain_base(&base, e)) < 0)
-			return -1;
+		if ((any && cgroup_base_systemd() ? make_scope(&base, owner, &refusal)
+						  : plain_base(&base, &refusal)) < 0)
+			return pass_on(&refusal, e);
 		switch_on(&base);
 		made = true;
 	}

@@ -53,12 +53,17 @@ void bench_open(struct bench *b)
 }
 
 static const char *group_part;
-static unsigned group_count;
+static unsigned group_count, scope_count;
 
 static int see_group(const char *path, const struct stat *st, int type, struct FTW *at)
 {
 	(void)st;
-	if (type == FTW_D && strstr(path + at->base, group_part) != NULL)
+	const char *name = path + at->base, *end = strstr(name, ".scope");
+	if (type != FTW_D || strstr(name, group_part) == NULL)
+		return 0;
+	if (end != NULL && end[strlen(".scope")] == '\0')
+		scope_count++;
+	else
 		group_count++;
 	return 0;
 }
@@ -66,7 +71,7 @@ static int see_group(const char *path, const struct stat *st, int type, struct F
 unsigned bench_groups(const char *part)
 {
 	group_part = part;
-	group_count = 0;
+	group_count = scope_count = 0;
 	(void)nftw("/sys/fs/cgroup", see_group, 16, FTW_PHYS);
 	return group_count;
 }
@@ -79,7 +84,7 @@ void bench_close(struct bench *b)
 	loop_destroy(b->loop);
 	unsigned left = owner_destroy(b->owner, &e);
 	ck_assert_msg(left == 0, "%u left: %s", left, e.why);
-	ck_assert_uint_eq(bench_groups(tag), 0);
+	ck_assert_uint_eq(bench_groups(tag) + scope_count, 0);
 	GUARD(mem) char *folder = NULL;
 	ck_assert(asprintf(&folder, "%s/owners/%s", b->state, tag) > 0);
 	ck_assert_int_ne(access(folder, F_OK), 0);

@@ -2,15 +2,18 @@
 #include "harness/sandbox/cgroup.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
+#include "harness/sandbox/cgroup_base.h"
 #include "harness/sandbox/hierarchy.h"
 #include "tests/unit/runner.h"
 #include "tests/unit/sandbox_fixture.h"
@@ -269,6 +272,46 @@ START_TEST(what_is_frozen_stands_still)
 }
 END_TEST
 
+/* What stands in for systemd-run on a host that looks like one of systemd's. */
+static const struct {
+	const char *script, *says;
+} refusals[] = {
+	{ "#!/bin/sh\nexec sleep 600\n", "it did not answer" },
+	{ "#!/bin/sh\necho no bus >&2\nexec 2>&1\nexec sleep 600\n", "no bus" },
+	{ "#!/bin/sh\necho denied >&2\nexit 1\n", "denied" },
+};
+
+START_TEST(a_systemd_that_gives_no_scope_is_said)
+{
+	struct bench b;
+	struct err e = { 0 }, again = { 0 };
+	const struct cgroup_base *base;
+	TEST_NEEDS_ROOT();
+	if (cgroup_mode() == CGROUP_NONE)
+		TEST_SKIP("no control groups");
+	bench_open(&b);
+	GUARD(mem) char *program = mem_printf("%s/systemd-run", test_dir());
+	GUARD(mem) char *path = mem_printf("%.*s:%s", (int)(strrchr(program, '/') - program),
+					   program, getenv("PATH"));
+	MUST(io_write_file(AT_FDCWD, program, refusals[_i].script, strlen(refusals[_i].script),
+			   0755, &e));
+	ck_assert_int_eq(setenv("PATH", path, 1), 0);
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	ck_assert_int_eq(mount("none", "/run", "tmpfs", 0, NULL), 0);
+	MUST(io_mkdirs("/run/systemd/system", 0755, &e));
+	ck_assert_int_eq(cgroup_base(&base, b.owner, &e), -1);
+	ck_assert_int_eq(e.exit, EXIT_UNAVAILABLE);
+	ck_assert_msg(strstr(e.why, refusals[_i].says) != NULL, "%s", e.why);
+	/* Not asked again, and no child is left of it. */
+	ck_assert_int_eq(unlink(program), 0);
+	ck_assert_int_eq(cgroup_base(&base, b.owner, &again), -1);
+	ck_assert_str_eq(again.why, e.why);
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	bench_close(&b);
+}
+END_TEST
+
 Suite *suite_cgroup(void);
 Suite *suite_cgroup(void)
 {
@@ -283,6 +326,8 @@ Suite *suite_cgroup(void)
 			    sizeof(refused) / sizeof(refused[0]));
 	tcase_add_test(t, the_workflow_is_killed_apart_from_the_node);
 	tcase_add_test(t, what_is_frozen_stands_still);
+	tcase_add_loop_test(t, a_systemd_that_gives_no_scope_is_said, 0,
+			    sizeof(refusals) / sizeof(refusals[0]));
 	suite_add_tcase(s, t);
 	return s;
 }
