@@ -22,6 +22,9 @@
  *	    recovery     {detection_ns, decision_ns, rollback_ns, healing_ns}, its parts
  *	    strike, felt, detected    one line each, or null
  *	    sealed       false: the journal has no end
+ *	    steps        [{section, step, node, ok, took_ns, cpu_ns, memory_peak, io_read,
+ *	                 io_written}] what ran, and what its node used meanwhile: bytes, null
+ *	                 where the host does not count it
  *	    peak_rss     bytes, of the drill's process; null when unsealed
  *	    findings     [{outcome, evidence}] every row of the verdict table that holds
  *	    residue      [change] B (P where rollback_to is patched) -> after rollback; hidden
@@ -74,6 +77,30 @@ static void put_sealed(struct buf *b, const struct journal *j)
 	json_put_ns(b, "peak_rss", end != NULL ? json_get_int(end->fields, "peak_rss", -1) : -1);
 }
 
+static void put_steps(struct buf *b, const struct journal *j)
+{
+	static const char *const used[][2] = { { "took", "took_ns" },
+					       { "cpu", "cpu_ns" },
+					       { "memory_peak", "memory_peak" },
+					       { "io_read", "io_read" },
+					       { "io_written", "io_written" } };
+	json_put_open(b, "steps", '[');
+	for (size_t i = 0; j != NULL && i < journal_count(j); i++) {
+		const struct event *ev = journal_at(j, i);
+		if (ev->kind != EVENT_STEP_END)
+			continue;
+		json_put_open(b, NULL, '{');
+		json_put_str(b, "section", json_get_string(ev->fields, "section", NULL));
+		json_put_str(b, "step", json_get_string(ev->fields, "step", NULL));
+		json_put_str(b, "node", json_get_string(ev->fields, "node", NULL));
+		json_put_bool(b, "ok", json_bool(json_get(ev->fields, "ok")));
+		for (size_t k = 0; k < sizeof(used) / sizeof(used[0]); k++)
+			json_put_ns(b, used[k][1], json_get_int(ev->fields, used[k][0], -1));
+		buf_putc(b, '}');
+	}
+	buf_putc(b, ']');
+}
+
 /* There is nothing to shrink in most drills. */
 static void put_shrunk(struct buf *b, const struct report_input *in, const struct report_item *it)
 {
@@ -112,6 +139,7 @@ static void put_item(struct buf *b, const struct report_input *in, const struct 
 	json_put_str(b, "strike", v->strike);
 	json_put_str(b, "felt", v->felt);
 	json_put_str(b, "detected", v->detected);
+	put_steps(b, it->journal);
 	put_sealed(b, it->journal);
 	json_put_bool(b, "kept", it->kept);
 	json_put_open(b, "findings", '[');

@@ -32,8 +32,8 @@ static const char *const templates[] = {
 	[EVENT_PATCH_BEGIN] = "PATCH begins",
 	[EVENT_STEP_BEGIN] = "{section} step {step} begins[ on {node}]",
 	[EVENT_STEP_END] = "{section} step {step} {ok?done|FAILED}[ after {took:ns}][, processor "
-			   "{cpu:ns}][, peak "
-			   "memory {memory_peak:MiB}][: {why}]",
+			   "{cpu:ns}][, peak memory {memory_peak:MiB}][, read {io_read:MiB}]"
+			   "[, written {io_written:MiB}][: {why}]",
 	[EVENT_TRIGGER_HIT] = "trigger {kind} ({exact?exact|inexact})[: {detail}]",
 	[EVENT_FAULT_APPLIED] = "STRIKE[: {detail}]",
 	[EVENT_FAULT_FAILED] = "strike could not be made: {why}",

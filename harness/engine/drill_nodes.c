@@ -14,6 +14,7 @@
 #include "harness/engine/branch.h"
 #include "harness/engine/drill_private.h"
 #include "harness/engine/roots.h"
+#include "harness/engine/step_use.h"
 
 enum { SERVICE_PAUSE_MS = 20, SERVICE_ENV_MAX = 64 };
 
@@ -232,6 +233,9 @@ void drill_nodes_down(struct drill *d)
 	for (size_t i = 0; i < d->plan->node_count; i++) {
 		struct drill_node *at = &d->nodes[i];
 		struct err e = { 0 };
+		char killed[ERR_WHY_MAX];
+		if (at->node != NULL && step_killed(at->node, killed, sizeof(killed)))
+			journal_put(d->journal, EVENT_NOTICE, F_STR("what", killed));
 		if (node_destroy(at->node, &e) > 0)
 			left_over(d, &e);
 		err_clear(&e);

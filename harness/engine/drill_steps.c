@@ -215,14 +215,18 @@ static int run_step(struct drill *d, bool in_rollback, size_t index, struct step
 	return result;
 }
 
+/* Says, too, what the node's limit did: a step that failed may well have failed of that. */
 static void journal_end(struct drill *d, bool in_rollback, size_t index, const struct step_end *end,
-			const char *why)
+			char *why)
 {
 	const struct step_plan *step = plan_step(d->plan, in_rollback, index);
 	int status = end->run.status;
 	bool exited = end->started && end->run.done && WIFEXITED(status);
 	struct step_use use;
 	step_used(drill_node(d, step->node)->node, &end->before, &use);
+	size_t len = end->ok ? 0 : strlen(why);
+	if (use.killed != NULL && len > 0)
+		(void)snprintf(why + len, ERR_WHY_MAX - len, "; %s", use.killed);
 	journal_put(d->journal, EVENT_STEP_END, F_STR("section", section_of(d, in_rollback)),
 		    F_STR("step", step->name), F_INT("index", index), F_STR("node", step->node),
 		    F_BOOL("ok", end->ok), F_INT("exit", exited ? WEXITSTATUS(status) : -1),
@@ -233,6 +237,8 @@ static void journal_end(struct drill *d, bool in_rollback, size_t index, const s
 		    F_INT("log_dropped", end->out != NULL ? output_dropped(end->out) : 0),
 		    F_JSON("memory_peak", use.memory_peak), F_JSON("cpu", use.cpu),
 		    F_JSON("io_read", use.io_read), F_JSON("io_written", use.io_written));
+	if (use.killed != NULL)
+		journal_put(d->journal, EVENT_NOTICE, F_STR("what", use.killed));
 }
 
 int drill_steps(struct drill *d, bool in_rollback, const bool *stop_early, char *why, struct err *e)

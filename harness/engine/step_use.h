@@ -15,10 +15,13 @@ struct step_use {
 	const char *memory_peak;          /* bytes */
 	const char *cpu;                  /* ns of processor time */
 	const char *io_read, *io_written; /* bytes */
-	char text[4][24];
+	const char *killed; /* "the memory limit of node 'web', 64 MiB, killed tail (...)"; NULL */
+	char text[4][24], kills[600];
 };
 
 void step_uses(struct node *n, struct step_before *ret); /* before it */
+/* For its limit of memory, since this was asked last; false: none was. */
+bool step_killed(struct node *n, char *ret, size_t size);
 void step_used(struct node *n, const struct step_before *before, struct step_use *ret);
 
 #endif

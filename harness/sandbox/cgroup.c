@@ -14,6 +14,7 @@
 #include "harness/sandbox/cgroup_base.h"
 #include "harness/sandbox/cgroup_private.h"
 #include "harness/sandbox/objects.h"
+#include "harness/sandbox/oom.h"
 
 enum { LIST_MAX = 4096 }; /* bytes of cgroup.controllers */
 
@@ -253,6 +254,9 @@ static int make_groups(struct node_cgroup *c, const struct cgroup_limits *limits
 		if (make_limit(c, id, base, limits, name, e) < 0)
 			return err_prefix(e, "limit by controller '%s'",
 					  cgroup_controller_name(id, true));
+	c->memory_limit = limits->memory;
+	if (limits->memory > 0)
+		c->kernel_log = oom_open();
 	if (c->tree_v2 && c->of[MEMORY].path != NULL && c->of[MEMORY].v1 == NULL) {
 		c->peak = openat(c->dirs[CGROUP_NODE], "memory.peak", O_RDWR | O_CLOEXEC);
 		if (c->peak < 0)
@@ -267,7 +271,7 @@ static struct node_cgroup *blank(struct owner *owner)
 	struct node_cgroup *c = mem_alloc(sizeof(*c));
 	c->owner = owner;
 	c->serial = made++;
-	c->peak = -1;
+	c->peak = c->kernel_log = -1;
 	for (size_t i = 0; i < CGROUP_PARTS; i++)
 		c->dirs[i] = -1;
 	return c;
@@ -332,6 +336,7 @@ unsigned cgroup_node_destroy(struct node_cgroup *c, struct err *e)
 	if (c == NULL)
 		return 0;
 	guard_fd(&c->peak);
+	guard_fd(&c->kernel_log);
 	for (size_t i = CONTROLLER_COUNT; i > 0; i--) {
 		v1_group_remove(c->of[i - 1].v1);
 		if (c->of[i - 1].path != NULL &&

@@ -65,12 +65,16 @@ int cgroup_node_kill(struct node_cgroup *c, enum cgroup_part part, struct err *e
 /* What the node has used; UINT64_MAX where this host does not count it. */
 struct cgroup_use {
 	uint64_t memory_peak;         /* bytes, since the last cgroup_node_anew() */
-	uint64_t memory_hits;         /* times the limit was hit */
+	uint64_t memory_hits;         /* times the limit was hit; v1 may not count it */
 	uint64_t memory_kills;        /* processes killed for it */
 	uint64_t cpu;                 /* ns of processor time */
 	uint64_t io_read, io_written; /* bytes, from and to disks */
 };
 void cgroup_node_use(const struct node_cgroup *c, struct cgroup_use *ret);
+/* Those killed for the node's own limit of memory since the last call, or since its making: how
+ * many, and what is known of them ("tail (pid 12 of the host)", else "a process"). 0: none, or it
+ * has no such limit. */
+unsigned cgroup_node_killed(struct node_cgroup *c, char *ret, size_t size);
 /* The peak begins anew; false: this kernel cannot (v2 before Linux 6.12). */
 bool cgroup_node_anew(struct node_cgroup *c);
 

@@ -21,7 +21,10 @@ struct node_cgroup {
 		struct v1_group *v1; /* NULL: none, or it is the tree's */
 		char *path;          /* NULL: none */
 	} of[CONTROLLER_COUNT];
-	int peak; /* memory.peak of v2: it begins anew for this descriptor alone; -1 */
+	int kernel_log;        /* -1: memory is not limited, or the log cannot be read */
+	uint64_t memory_limit; /* bytes; 0: none */
+	uint64_t memory_kills; /* that were told */
+	int peak;              /* memory.peak of v2: it begins anew for this descriptor alone; -1 */
 };
 
 extern const char *const cgroup_part_names[CGROUP_PARTS]; /* folders; of the node: "" */

@@ -442,6 +442,11 @@ struct node_cgroup *node_cgroup(const struct node *n)
 	return n->cgroup;
 }
 
+const struct cgroup_limits *node_limits(const struct node *n)
+{
+	return &n->spec.limits;
+}
+
 bool node_on_disk(const struct node *n)
 {
 	return n->spec.root_kind == NODE_ROOT_DISK;

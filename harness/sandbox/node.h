@@ -90,6 +90,7 @@ int node_disk_copy(const struct node *n, const char *to, struct err *e);
 int node_disk_name(struct node *n, char ret[HASH_TEXT], struct err *e);
 /* The node's control groups, for counting, freezing and killing; the node's, never NULL. */
 struct node_cgroup *node_cgroup(const struct node *n);
+const struct cgroup_limits *node_limits(const struct node *n); /* but for cpus and io_of */
 /* Its init is asked and answers (two seconds at most); may tell ends of programs. */
 int node_answers(struct node *n, struct err *e);
 /* How many programs, but those `apart`, could not be started since it is down. */

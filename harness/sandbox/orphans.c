@@ -26,7 +26,7 @@ enum {
 
 struct orphan {
 	char *path;
-	char tag[TAG_MAX]; /* "backout-PID-STARTTIME" */
+	char tag[TAG_MAX];          /* "backout-PID-STARTTIME" */
 	unsigned long owner, maker; /* maker: 0, the name does not tell */
 	unsigned long long start;
 	bool alive;
@@ -129,8 +129,7 @@ static void spare(struct orphans *o, pid_t pid)
 	struct err ignored = { 0 };
 	GUARD_BUF struct buf text = { 0 };
 	GUARD(mem) char *path = mem_printf("/proc/%d/status", (int)pid);
-	if (!process_read(pid, &p) ||
-	    io_read_file(AT_FDCWD, path, STATUS_MAX, &text, &ignored) < 0)
+	if (!process_read(pid, &p) || io_read_file(AT_FDCWD, path, STATUS_MAX, &text, &ignored) < 0)
 		return;
 	const char *at = strstr(buf_str(&text), "\nNSpid:");
 	if (at == NULL)

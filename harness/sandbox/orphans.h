@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Control groups whose owner's state folder is gone as well, so that only their name tells whose
- * they were: "backout-PID-STARTTIME-NAME-PID.N". They are looked for, by name, below our own group in
- * every hierarchy, and below its siblings (a killed harness may have been in one of those).
+ * they were: "backout-PID-STARTTIME-NAME-PID.N". They are looked for, by name, below our own group
+ * in every hierarchy, and below its siblings (a killed harness may have been in one of those).
  *
  * A group is removed only when no process of this host is that owner, or the process that made the
  * group, by the numbers of any PID namespace. Siblings are left alone where this cannot be known:

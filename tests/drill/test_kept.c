@@ -88,7 +88,8 @@ START_TEST(looked_at)
 	/* The caches go and come; with whiteouts and devices in it the folder goes as any other. */
 	struct program p;
 	PROGRAM(&p, "gc", "--state", t.state);
-	program_expect(&p, 0, "nothing to do");
+	ck_assert_int_eq(p.exit, 0);
+	ck_assert_ptr_null(strstr(buf_str(&p.out), t.state)); /* it may collect others' */
 	program_free(&p);
 	check("ls -d \"$RUN\"/drills/*/kept/web >/dev/null", &t);
 	check("rm -rf \"$RUN\"", &t);

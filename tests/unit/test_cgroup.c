@@ -167,14 +167,17 @@ static const struct {
 	{ { .memory = 32 << 20, .pids = UINT64_MAX / 2 }, EXIT_HARNESS, "backout-" },
 };
 
+static const char *const all_limits[] = { "memory", "swap", "pids", "cpu", "cpus", "io", NULL };
+
 START_TEST(a_refused_limit_leaves_nothing)
 {
 	struct bench b;
 	struct err e = { 0 };
 	struct node_cgroup *c = NULL;
 	TEST_NEEDS_ROOT();
-	if (no_v1())
-		TEST_SKIP("no v1 hierarchies");
+	for (const char *const *what = all_limits; *what != NULL; what++)
+		if (cgroup_unsupported(*what) != NULL)
+			TEST_SKIP(cgroup_unsupported(*what));
 	bench_open(&b);
 	ck_assert_int_eq(cgroup_node_create(&c, b.owner, "web", &refused[_i].limits, &e), -1);
 	ck_assert_int_eq(e.exit, refused[_i].exit);
@@ -291,8 +294,9 @@ START_TEST(a_systemd_that_gives_no_scope_is_said)
 		TEST_SKIP("no control groups");
 	bench_open(&b);
 	GUARD(mem) char *program = mem_printf("%s/systemd-run", test_dir());
-	GUARD(mem) char *path = mem_printf("%.*s:%s", (int)(strrchr(program, '/') - program),
-					   program, getenv("PATH"));
+	GUARD(mem)
+	char *path = mem_printf("%.*s:%s", (int)(strrchr(program, '/') - program), program,
+				getenv("PATH"));
 	MUST(io_write_file(AT_FDCWD, program, refusals[_i].script, strlen(refusals[_i].script),
 			   0755, &e));
 	ck_assert_int_eq(setenv("PATH", path, 1), 0);

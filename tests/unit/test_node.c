@@ -247,27 +247,6 @@ static uint64_t some_pids(void)
 	return cgroup_unsupported("pids") == NULL ? 50 : 0;
 }
 
-START_TEST(limits_hold)
-{
-	struct bench b;
-	const struct cgroup_limits limits = { .memory = 24 << 20, .pids = 12 };
-	TEST_NEEDS_ROOT();
-	if (hierarchies_v1(hierarchies_own(), "memory") == NULL ||
-	    hierarchies_v1(hierarchies_own(), "pids") == NULL)
-		TEST_SKIP("no v1 hierarchies");
-	bench_open(&b);
-	struct node *n = bench_node(&b, "web", &limits);
-	GUARD_BUF struct buf out = { 0 };
-	(void)bench_sh(n, "for i in $(seq 14); do sleep 5 & done; true", &out);
-	ck_assert_ptr_nonnull(strstr(buf_str(&out), "can't fork"));
-	(void)bench_sh(n, "kill -9 -1; true", NULL);
-	int status = bench_sh(n, "tail -c 100m /dev/zero", NULL);
-	ck_assert_msg(status != 0, "100 MB fitted into 24");
-	ck_assert(node_alive(n));
-	bench_close_with(&b, n);
-}
-END_TEST
-
 static const struct {
 	const char *root, *work, *name;
 	const char *says;
@@ -471,7 +450,6 @@ Suite *suite_node(void)
 	tcase_add_test(t, two_nodes_do_not_see_each_other);
 	tcase_add_test(t, processes_below_a_nested_namespace_are_the_nodes);
 	tcase_add_test(t, a_folder_of_the_image_can_be_renamed);
-	tcase_add_test(t, limits_hold);
 	tcase_add_loop_test(t, what_cannot_be_built_leaves_nothing, 0,
 			    sizeof(broken) / sizeof(broken[0]));
 	tcase_add_test(t, what_fails_inside_tells_why_and_leaves_nothing);

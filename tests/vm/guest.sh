@@ -9,6 +9,8 @@ exec > /dev/ttyS1 2>&1 < /dev/null
 export BACKOUT_BIN="$PWD/backout" LC_ALL=C.UTF-8 HOME=/root
 printf 'vm: Linux %s, %s, %s\n' "$(uname -r)" "$(systemctl --version | head -n 1)" \
 	"$(stat -fc %T /sys/fs/cgroup)"
+# Swap, which limits of swap are tried on.
+fallocate -l 256M /swap && chmod 600 /swap && mkswap -q /swap && swapon /swap
 if [ -d images ]; then
 	mkdir -p /var/lib/backout
 	mv images /var/lib/backout/images
