@@ -391,6 +391,45 @@ static void count_exit(void *arg, int status)
 	(*seen)++;
 }
 
+/* Programs are where they belong: the workflow dies without the services, and the node goes on. */
+START_TEST(the_workflow_is_killed_apart_from_the_node)
+{
+	struct bench b;
+	struct err e = { 0 };
+	TEST_NEEDS_ROOT();
+	if (cgroup_unsupported("freeze") != NULL)
+		TEST_SKIP(cgroup_unsupported("freeze"));
+	bench_open(&b);
+	struct node *n = bench_node(&b, "web", NULL);
+	int step_ended = 0, service_ended = 0;
+	const char *const argv[] = { "sh", "-c", "sleep 60; true", NULL };
+	struct spawn_spec step = { .argv = argv, .out_fd = -1, .err_fd = -1 };
+	struct spawn_spec service = step;
+	struct proc *in[2];
+	service.apart = service.service = true;
+	MUST(node_spawn(n, &step, count_exit, &step_ended, &in[0], &e));
+	MUST(node_spawn(n, &service, count_exit, &service_ended, &in[1], &e));
+	MUST(cgroup_node_kill(node_cgroup(n), CGROUP_WORKFLOW, &e));
+	ck_assert(bench_gone(proc_pid(in[0])));
+	ck_assert_int_eq(loop_wait(b.loop, &(bool){ false }, clock_now() + 100 * NS_PER_MS, &e), 0);
+	ck_assert_int_eq(step_ended, 1);
+	ck_assert(service_ended == 0 && proc_running(in[1]) && node_alive(n));
+	ck_assert_str_eq(bench_ask(n, "echo goes on"), "goes on");
+	/* And a workflow may begin anew. */
+	proc_free(in[0]);
+	MUST(node_spawn(n, &step, count_exit, &step_ended, &in[0], &e));
+	ck_assert(proc_running(in[0]));
+	const pid_t last[] = { proc_pid(in[0]), proc_pid(in[1]) };
+	MUST(cgroup_node_kill(node_cgroup(n), CGROUP_NODE, &e));
+	ck_assert(bench_gone(last[0]) && bench_gone(last[1]));
+	ck_assert_int_eq(loop_wait(b.loop, &(bool){ false }, clock_now() + 100 * NS_PER_MS, &e), 0);
+	ck_assert(!node_alive(n) && service_ended == 1);
+	proc_free(in[0]);
+	proc_free(in[1]);
+	bench_close_with(&b, n);
+}
+END_TEST
+
 START_TEST(a_node_whose_init_was_killed)
 {
 	struct bench b;
@@ -456,6 +495,7 @@ Suite *suite_node(void)
 	tcase_add_test(t, an_init_that_is_gone_has_told_why);
 	tcase_add_test(t, nothing_outlives_a_killed_harness);
 	tcase_add_test(t, a_node_whose_init_was_killed);
+	tcase_add_test(t, the_workflow_is_killed_apart_from_the_node);
 	tcase_add_test(t, destroy_works_on_a_stopped_loop);
 	suite_add_tcase(s, t);
 	return s;

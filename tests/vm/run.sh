@@ -44,7 +44,7 @@ if grep -q '^scenario ' "$work/share/suites"; then
 	done
 fi
 tar -chf "$work/share.tar" -C "$work/share" . -C "$PWD" --exclude='scenarios/*/cache' \
-	harness injectors reports scenarios tests
+	Makefile harness injectors reports scenarios tests
 
 # /dev/kvm may be there and not work: a boot sector that writes 0 to the port of isa-debug-exit, which
 # ends qemu with exit code 1, says so.
