@@ -16,6 +16,13 @@ static void told(void *arg, const char *kind, const char *name, const char *tag)
 	(void)printf("removed %s %s (left by %s)\n", kind, name, tag);
 }
 
+static void told_left(void *arg, const char *kind, const char *name, const char *tag)
+{
+	(void)arg;
+	(void)printf("left %s %s: it has processes, and %s is not there any more; end them\n", kind,
+		     name, tag);
+}
+
 static int gc_run(int argc, char **argv)
 {
 	struct err e = { 0 };
@@ -28,7 +35,8 @@ static int gc_run(int argc, char **argv)
 	if (result < 0)
 		return log_err(&e);
 	int count = owner_collect(settings_state(state), told, NULL, &e);
-	int orphans = count < 0 ? -1 : orphans_collect(settings_state(state), told, NULL, &e);
+	int orphans =
+		count < 0 ? -1 : orphans_collect(settings_state(state), told, told_left, NULL, &e);
 	if (orphans < 0)
 		return log_err(&e);
 	count += orphans;

@@ -2,22 +2,24 @@
 #include "harness/sandbox/orphans.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "harness/base/buf.h"
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/sandbox/hierarchy.h"
-#include "harness/sandbox/objects.h"
 #include "harness/sandbox/process.h"
 
 enum {
 	DEPTH_MAX = 16,       /* levels below where the search begins */
 	STATUS_MAX = 1 << 16, /* bytes of /proc/PID/status */
+	MEMBERS_MAX = 1 << 20,
 	TAG_MAX = 64,
 };
 
@@ -163,7 +165,47 @@ static bool sees_all(void)
 	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == FIRST_PID_NAMESPACE;
 }
 
-int orphans_collect(const char *state_dir, owner_report_fn report, void *arg, struct err *e)
+/* It, or a group in it, has a process, or cannot be read. */
+static bool is_used(const char *path, unsigned depth)
+{
+	GUARD(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	GUARD(dir) DIR *d = fd >= 0 ? fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0)) : NULL;
+	GUARD_BUF struct buf members = { 0 };
+	struct err ignored = { 0 };
+	if (d == NULL || depth > DEPTH_MAX)
+		return errno != ENOENT;
+	if (io_read_file(fd, "cgroup.procs", MEMBERS_MAX, &members, &ignored) < 0 ||
+	    members.len > 0)
+		return true;
+	for (struct dirent *de; (de = readdir(d)) != NULL;) {
+		GUARD(mem) char *below = mem_printf("%s/%s", path, de->d_name);
+		if (de->d_type == DT_DIR && de->d_name[0] != '.' && is_used(below, depth + 1))
+			return true;
+	}
+	return false;
+}
+
+/* By rmdir(2) alone, which no group with a process lets happen: a name is too little to kill by. */
+static bool drop(const char *path)
+{
+	GUARD(dir) DIR *d = opendir(path);
+	for (struct dirent *de; d != NULL && (de = readdir(d)) != NULL;) {
+		GUARD(mem) char *below = mem_printf("%s/%s", path, de->d_name);
+		if (de->d_type == DT_DIR && de->d_name[0] != '.' && !drop(below))
+			return false;
+	}
+	return rmdir(path) == 0 || errno == ENOENT;
+}
+
+static bool is_cgroup(const char *path)
+{
+	struct statfs fs;
+	return statfs(path, &fs) == 0 &&
+	       (fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC);
+}
+
+int orphans_collect(const char *state_dir, owner_report_fn report, owner_report_fn left, void *arg,
+		    struct err *e)
 {
 	struct orphans o = { 0 };
 	int removed = 0, result = 0;
@@ -173,15 +215,13 @@ int orphans_collect(const char *state_dir, owner_report_fn report, void *arg, st
 	for (size_t i = 0; result == 0 && i < o.count; i++) {
 		const struct orphan *one = &o.items[i];
 		GUARD(mem) char *folder = mem_printf("%s/owners/%s", state_dir, one->tag);
-		const struct objects_claim claim = { one->tag, state_dir };
-		if (one->alive || access(folder, F_OK) == 0)
+		if (one->alive || access(folder, F_OK) == 0 || !is_cgroup(one->path))
 			continue;
-		int n = objects_remove(&claim, "cgroup", one->path, e);
-		removed += n > 0;
-		if (n < 0)
-			result = -1;
-		else if (n > 0 && report != NULL)
-			report(arg, "cgroup", one->path, one->tag);
+		bool gone = !is_used(one->path, 0) && drop(one->path);
+		owner_report_fn say = gone ? report : left;
+		removed += gone;
+		if (say != NULL)
+			say(arg, "cgroup", one->path, one->tag);
 	}
 	orphans_free(&o);
 	return result < 0 ? -1 : removed;

@@ -89,8 +89,8 @@ static bool is_drawn_length(size_t len)
 	return len == DRAWN_MIN || len == 8 || len == 10 || len == 12;
 }
 
-/* sed -i: sedXXXXXX beside the file; ln -f, cp -f: CuXXXXXX; Python: tmpXXXXXXXX, with small letters,
- * digits and _. */
+/* sed -i: sedXXXXXX beside the file; ln -f, cp -f: CuXXXXXX; Python: tmpXXXXXXXX, with small
+ * letters, digits and _. */
 static size_t known_prefix(const char *name, size_t len)
 {
 	size_t n = 3;

@@ -223,7 +223,7 @@ END_TEST
 /* A group below ours that can limit memory; NULL: none can be made. */
 static char *memory_group(void)
 {
-	const struct hierarchy *h = hierarchy_v1("memory");
+	const struct hierarchy *h = hierarchies_v1(hierarchies_own(), "memory");
 	if (h == NULL)
 		return NULL;
 	char *dir = mem_printf("%s/%s/backout-tests-%d", h->mount, h->group, (int)getpid());

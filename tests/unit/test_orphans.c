@@ -108,7 +108,7 @@ static void end(pid_t pid)
 }
 
 static const char *our_tag; /* what else stands on this host may well go */
-static unsigned told;
+static unsigned told, left;
 
 static void tell(void *arg, const char *kind, const char *name, const char *tag)
 {
@@ -116,6 +116,12 @@ static void tell(void *arg, const char *kind, const char *name, const char *tag)
 	ck_assert_str_eq(kind, "cgroup");
 	ck_assert_ptr_nonnull(strstr(name, tag));
 	told += strcmp(tag, our_tag) == 0;
+}
+
+static void tell_left(void *arg, const char *kind, const char *name, const char *tag)
+{
+	(void)arg, (void)kind, (void)name;
+	left += strcmp(tag, our_tag) == 0;
 }
 
 START_TEST(groups_without_a_state_folder)
@@ -142,7 +148,7 @@ START_TEST(groups_without_a_state_folder)
 	MUST(io_remove_tree(AT_FDCWD, folder, &e));
 
 	our_tag = dead;
-	ck_assert_msg(orphans_collect(state, tell, NULL, &e) >= (int)count, "%s", e.why);
+	ck_assert_msg(orphans_collect(state, tell, NULL, NULL, &e) >= (int)count, "%s", e.why);
 	ck_assert_uint_eq(told, count);
 	ck_assert_uint_eq(there(dead, "web-9999999.3") + there(dead, "a"), 0);
 	ck_assert_uint_eq(remove_groups(alive, "web-9999999.3"), one);
@@ -157,6 +163,65 @@ START_TEST(groups_without_a_state_folder)
 }
 END_TEST
 
+static pid_t enters;
+
+static int enter(const char *path, mode_t mode)
+{
+	struct err e = { 0 };
+	char pid[32];
+	(void)mode;
+	(void)snprintf(pid, sizeof(pid), "%d", (int)enters);
+	GUARD(mem) char *procs = mem_printf("%s/cgroup.procs", path);
+	GUARD(fd) int fd = open(procs, O_WRONLY | O_CLOEXEC);
+	return fd < 0 || io_write_all(fd, pid, strlen(pid), &e) < 0 ? -1 : 0;
+}
+
+/* Whatever the name says: a group that has a process is left, and so are all in it. */
+START_TEST(what_lives_is_left)
+{
+	struct err e = { 0 };
+	char state[300], dead[128];
+	TEST_NEEDS_ROOT();
+	if (cgroup_unsupported("freeze") != NULL)
+		TEST_SKIP(cgroup_unsupported("freeze"));
+	(void)snprintf(state, sizeof(state), "%s", test_dir());
+	end(owner(state, false, dead));
+	GUARD(mem) char *folder = mem_printf("%s/owners/%s", state, dead);
+	MUST(io_remove_tree(AT_FDCWD, folder, &e));
+	const unsigned count = make(dead, "web-9999999.3");
+	/* The kernel tells folders in an order of its own: some come before the one in use. */
+	static const char *const others[] = { "a", "b", "c", "d", "e", "f" };
+	GUARD(mem) char *below = mem_printf("%s-web-9999999.3/workflow", dead);
+	for (size_t i = 0; i < 6; i++) {
+		GUARD(mem) char *beside = mem_printf("%s-web-9999999.3/%s", dead, others[i]);
+		ck_assert_uint_eq(each(beside, mkdir), count);
+	}
+	enters = fork();
+	if (enters == 0)
+		for (;;)
+			(void)pause();
+	const unsigned entered = each(below, enter);
+	ck_assert_uint_gt(entered, 0);
+
+	our_tag = dead;
+	told = left = 0;
+	ck_assert_msg(orphans_collect(state, tell, tell_left, NULL, &e) >= 0, "%s", e.why);
+	ck_assert_uint_eq(left, entered);
+	ck_assert_uint_eq(told, count - entered);
+	for (size_t i = 0; i < 6; i++) {
+		GUARD(mem) char *beside = mem_printf("%s-web-9999999.3/%s", dead, others[i]);
+		ck_assert_uint_eq(each(beside, stands), entered);
+	}
+	ck_assert_int_eq(waitpid(enters, NULL, WNOHANG), 0);
+	end(enters);
+	left = 0;
+	MUST(orphans_collect(state, tell, tell_left, NULL, &e));
+	ck_assert_uint_eq(left, 0);
+	ck_assert_uint_eq(told, count);
+	ck_assert_uint_gt(each("", drop), 0);
+}
+END_TEST
+
 Suite *suite_orphans(void);
 Suite *suite_orphans(void)
 {
@@ -164,6 +229,7 @@ Suite *suite_orphans(void)
 	TCase *t = tcase_create("orphans");
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, groups_without_a_state_folder);
+	tcase_add_test(t, what_lives_is_left);
 	suite_add_tcase(s, t);
 	return s;
 }
