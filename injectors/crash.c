@@ -11,7 +11,8 @@
 
 static void find_link(struct crash *c)
 {
-	c->link = c->env.net != NULL ? switch_find(c->env.net, node_name(c->node)) : NULL;
+	c->linked =
+		c->env.net != NULL && network_find(c->env.net, node_name(c->node), NULL) != NULL;
 }
 
 int crash_begin(struct crash *c, const struct inject_env *env, const char *name, struct err *e)
@@ -23,7 +24,7 @@ int crash_begin(struct crash *c, const struct inject_env *env, const char *name,
 	if (c->node == NULL)
 		return ERR_AS(e, EXIT_BAD_SCENARIO, 0, "there is no node '%s'", name);
 	find_link(c);
-	return c->link != NULL ? link_prepare_cut(c->link, e) : 0;
+	return c->linked ? network_node_prepare_cut(c->env.net, node_name(c->node), e) : 0;
 }
 
 int crash_aim(struct crash *c, const struct strike_target *t, struct err *e)
@@ -34,7 +35,7 @@ int crash_aim(struct crash *c, const struct strike_target *t, struct err *e)
 	}
 	if (!node_alive(c->node))
 		return ERR(e, 0, "node %s is down already", node_name(c->node));
-	if (c->link != NULL && link_lost_frames(c->link, &c->lost, e) < 0)
+	if (c->linked && network_node_lost_frames(c->env.net, node_name(c->node), &c->lost, e) < 0)
 		return -1;
 	c->processes = node_processes(c->node, NULL, 0, e);
 	c->runner = c->node == t->node && t->runner != 0 ? node_inside_pid(t->runner) : 0;
@@ -55,7 +56,7 @@ static void look_for_lost_frames(void *arg)
 	struct err e = { 0 };
 	if (c->told)
 		return;
-	if (link_lost_frames(c->link, &lost, &e) < 0) {
+	if (network_node_lost_frames(c->env.net, node_name(c->node), &lost, &e) < 0) {
 		c->told = true;
 		c->env.notice(c->env.arg, e.why);
 		return;
@@ -91,7 +92,7 @@ int crash_struck(struct crash *c, const char *how, struct err *e)
 	c->env.down(c->env.arg, c->node, why);
 	if (c->processes > 0)
 		tell_dead(c);
-	if (c->told || c->link == NULL)
+	if (c->told || !c->linked)
 		return 0;
 	if (loop_add_timer(c->env.loop, LOST_POLL, LOST_POLL, look_for_lost_frames, c, &c->timer,
 			   e) == 0)
@@ -128,13 +129,13 @@ int crash_verify(struct crash *c, char detail[INJECT_DETAIL_MAX], struct err *e)
 	if (node_answers(c->node, e) < 0)
 		return -1;
 	bool up = true;
-	if (c->link != NULL && link_is_up(c->link, &up, e) < 0)
+	if (c->linked && network_node_is_up(c->env.net, node_name(c->node), &up, e) < 0)
 		return -1;
 	(void)snprintf(detail, INJECT_DETAIL_MAX, "node %s is up, its init answers%s",
 		       node_name(c->node),
-		       c->link == NULL ? ""
-		       : up            ? ", its link forwards"
-				       : "; its link is cut");
+		       !c->linked ? ""
+		       : up       ? ", its link forwards"
+				  : "; its link is cut");
 	return 0;
 }
 

@@ -11,8 +11,8 @@
 
 struct crash {
 	struct inject_env env;
-	struct node *node;     /* NULL until the strike: the step's */
-	struct net_link *link; /* the node's, NULL: none */
+	struct node *node; /* NULL until the strike: the step's */
+	bool linked;       /* the node has links */
 	struct loop_src *timer;
 	uint64_t lost; /* frames, at the last look */
 	int processes; /* that ran on it at the strike */

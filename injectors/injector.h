@@ -20,7 +20,7 @@
 #include "harness/base/loop.h"
 #include "harness/model/kind.h"
 #include "harness/sandbox/callwatch.h"
-#include "harness/sandbox/link.h"
+#include "harness/sandbox/network.h"
 #include "harness/sandbox/node.h"
 
 enum { INJECT_DETAIL_MAX = 240 };
@@ -28,7 +28,7 @@ enum { INJECT_DETAIL_MAX = 240 };
 struct inject_env {
 	/* create() copies the struct; what it points to outlives the injection. */
 	struct loop *loop;
-	struct net_switch *net;                                 /* NULL in a drill without links */
+	struct network *net;                                    /* NULL in a drill without links */
 	struct node *(*find_node)(void *arg, const char *name); /* NULL: none */
 	const struct node *const *nodes;                        /* all nodes of the drill */
 	size_t node_count;

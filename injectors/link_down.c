@@ -14,7 +14,7 @@
 #define LOST_POLL (5 * NS_PER_MS)
 
 struct link_down {
-	const char *node;
+	const char *node, *on;
 };
 
 static const struct param link_down_params[] = {
@@ -24,6 +24,11 @@ static const struct param link_down_params[] = {
 	  .linked = true,
 	  .required = true,
 	  .help = "whose link to cut" },
+	{ .name = "switch",
+	  .type = PARAM_NAME,
+	  .offset = offsetof(struct link_down, on),
+	  .is_switch = true,
+	  .help = "which one, where the node has several" },
 	{ 0 },
 };
 
@@ -70,10 +75,11 @@ static int link_down_create(struct injection **ret, const struct inject_env *env
 			    const void *params, struct err *e)
 {
 	const struct link_down *p = params;
-	struct net_link *link = env->net != NULL ? switch_find(env->net, p->node) : NULL;
+	struct net_link *link = env->net != NULL ? network_find(env->net, p->node, p->on) : NULL;
 	if (link == NULL)
 		return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
-			      "node '%s' has no link to cut; give it an \"address\"", p->node);
+			      "node '%s' has no link to cut%s%s; give it an \"address\"", p->node,
+			      p->on != NULL ? " on switch " : "", p->on != NULL ? p->on : "");
 	if (link_prepare_cut(link, e) < 0)
 		return -1;
 	struct injection *i = mem_alloc(sizeof(*i));

@@ -13,18 +13,12 @@ static struct drill_node *node_of(struct drill *d, const struct node *n)
 	return NULL;
 }
 
-static struct net_link *link_of(struct drill *d, const struct drill_node *at)
-{
-	return d->net != NULL ? switch_find(d->net, at->plan->name) : NULL;
-}
-
 void drill_node_crashed(struct drill *d, const struct node *n, const char *why)
 {
 	struct drill_node *at = node_of(d, n);
-	struct net_link *link = link_of(d, at);
 	struct err e = { 0 };
 	journal_put(d->journal, EVENT_NODE_DOWN, F_STR("node", at->plan->name), F_STR("why", why));
-	if (link != NULL && link_detach(link, &e) < 0)
+	if (network_node_down(d->net, at->plan->name, &e) < 0)
 		journal_put(d->journal, EVENT_NOTICE, F_STR("what", e.why));
 	/* Numbers and times of files may come again with other content. */
 	capture_cache_destroy(at->cache);
@@ -56,14 +50,13 @@ static int services_again(struct drill *d, const struct drill_node *at, struct e
 int drill_node_boot(struct drill *d, struct node *n, struct err *e)
 {
 	const struct drill_node *at = node_of(d, n);
-	struct net_link *link = link_of(d, at);
 	int64_t begin = clock_now();
 	if (node_boot(n, e) < 0)
 		return -1;
 	journal_put(d->journal, EVENT_NODE_UP, F_STR("node", at->plan->name),
 		    F_STR("mount", node_mount_options(n)), F_INT("took", clock_now() - begin),
 		    F_BOOL("again", true));
-	if (link != NULL && link_reattach(link, node_netns_fd(n), e) < 0)
+	if (network_node_up(d->net, at->plan->name, node_netns_fd(n), e) < 0)
 		return -1;
 	return services_again(d, at, e);
 }

@@ -15,6 +15,7 @@
 #include "harness/engine/drill_private.h"
 #include "harness/engine/roots.h"
 #include "harness/engine/step_use.h"
+#include "harness/sandbox/hosts.h"
 
 enum { SERVICE_PAUSE_MS = 20, SERVICE_ENV_MAX = 64 };
 
@@ -65,25 +66,75 @@ static int node_up(struct drill *d, size_t i, struct err *e)
 	return 0;
 }
 
-static int link_up(struct drill *d, size_t i, struct err *e)
+static void links_told(struct drill *d, const struct node_plan *n)
+{
+	const struct link_plan *l = n->links.items;
+	char text[IP_TEXT_MAX];
+	for (size_t i = 0; i < n->links.count; i++) {
+		const struct ip *ips = l[i].addresses.items;
+		GUARD_BUF struct buf all = { 0 };
+		for (size_t k = 0; k < l[i].addresses.count; k++)
+			buf_printf(&all, "%s%s", k > 0 ? ", " : "", ip_prefix_text(&ips[k], text));
+		journal_put(d->journal, EVENT_LINK_UP, F_STR("node", n->name),
+			    F_STR("switch", l[i].on), F_STR("address", buf_str(&all)),
+			    F_INT("rate", l[i].rate));
+	}
+}
+
+static int links_up(struct drill *d, size_t i, struct err *e)
 {
 	const struct drill_node *at = &d->nodes[i];
-	if (!at->plan->address.set)
+	const struct link_plan *l = at->plan->links.items;
+	const struct route_plan *r = at->plan->routes.items;
+	struct link_spec links[PLAN_SWITCHES_MAX];
+	if (at->plan->links.count == 0)
 		return 0;
-	struct link_spec spec = {
+	GUARD(mem) struct net_route *routes = mem_array(at->plan->routes.count, sizeof(*routes));
+	for (size_t k = 0; k < at->plan->routes.count; k++)
+		routes[k] = (struct net_route){ r[k].to, r[k].via };
+	for (size_t k = 0; k < at->plan->links.count; k++)
+		links[k] = (struct link_spec){ l[k].on, l[k].addresses.items, l[k].addresses.count,
+					       l[k].rate };
+	const struct host_spec spec = {
 		.name = at->plan->name,
 		.netns_fd = node_netns_fd(at->node),
-		.addr = at->plan->address.addr,
-		.prefix = at->plan->address.prefix,
-		.rate = at->plan->rate,
+		.forward = at->plan->forward,
+		.links = links,
+		.link_count = at->plan->links.count,
+		.routes = routes,
+		.route_count = at->plan->routes.count,
 	};
-	struct net_link *link;
-	if (link_attach(d->net, &spec, &link, e) < 0)
-		return err_prefix(e, "link of node '%s'", at->plan->name);
-	const unsigned char *a = (const unsigned char *)&spec.addr;
-	GUARD(mem) char *text = mem_printf("%u.%u.%u.%u/%u", a[0], a[1], a[2], a[3], spec.prefix);
-	journal_put(d->journal, EVENT_LINK_UP, F_STR("node", at->plan->name),
-		    F_STR("address", text), F_INT("rate", spec.rate));
+	if (network_attach(d->net, &spec, e) < 0)
+		return -1;
+	links_told(d, at->plan);
+	return 0;
+}
+
+static int switches_up(struct drill *d, struct err *e)
+{
+	const struct switch_plan *s = d->plan->switches.items;
+	if (network_create(&d->net, e) < 0)
+		return -1;
+	for (size_t i = 0; i < d->plan->switches.count; i++)
+		if (network_add_switch(d->net, s[i].name, (uint32_t)s[i].mtu, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* A branch's nodes begin with a state that has the names, or what the workflow made of them. */
+static int names_up(struct drill *d, struct err *e)
+{
+	for (size_t i = 0; d->spec->branch == NULL && i < d->plan->node_count; i++) {
+		const struct drill_node *at = &d->nodes[i];
+		const char *why = NULL;
+		int rc = at->plan->links.count > 0 ? hosts_write(at->node, d->net, &why, e) : 1;
+		if (rc < 0)
+			return err_prefix(e, "names for node '%s'", at->plan->name);
+		if (rc == 1)
+			continue;
+		GUARD(mem) char *text = mem_printf("node %s: %s", at->plan->name, why);
+		journal_put(d->journal, EVENT_NOTICE, F_STR("what", text));
+	}
 	return 0;
 }
 
@@ -91,17 +142,19 @@ int drill_nodes_up(struct drill *d, struct err *e)
 {
 	bool links = false;
 	for (size_t i = 0; i < d->plan->node_count; i++)
-		links = links || d->nodes[i].plan->address.set;
-	/* Before the nodes: the switch's namespace is this process's own. */
-	if (links && switch_create(&d->net, e) < 0)
+		links = links || d->nodes[i].plan->links.count > 0;
+	/* Before the nodes: the switches' namespace is this process's own. */
+	if (links && switches_up(d, e) < 0)
 		return -1;
 	for (size_t i = 0; i < d->plan->node_count; i++)
 		if (node_up(d, i, e) < 0)
 			return -1;
 	for (size_t i = 0; links && i < d->plan->node_count; i++)
-		if (link_up(d, i, e) < 0)
+		if (links_up(d, i, e) < 0)
 			return -1;
-	return links ? switch_seal(d->net, e) : 0;
+	if (!links)
+		return 0;
+	return network_seal(d->net, e) < 0 ? -1 : names_up(d, e);
 }
 
 static void service_ended(void *arg, int status)
@@ -245,6 +298,6 @@ void drill_nodes_down(struct drill *d)
 		free(at->work_dir);
 		free(at->base_dir);
 	}
-	switch_destroy(d->net);
+	network_destroy(d->net);
 	d->net = NULL;
 }

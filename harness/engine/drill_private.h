@@ -13,7 +13,7 @@
 #include "harness/engine/output.h"
 #include "harness/model/verdict.h"
 #include "harness/sandbox/capture.h"
-#include "harness/sandbox/link.h"
+#include "harness/sandbox/network.h"
 #include "harness/sandbox/node.h"
 
 struct drill_node {
@@ -46,7 +46,7 @@ struct drill {
 	struct loop *loop;
 	struct journal_file *journal;
 	struct output_set *outputs;
-	struct net_switch *net; /* NULL: no node has an address */
+	struct network *net; /* NULL: no node has a link */
 	struct drill_node *nodes;
 	struct drill_service *services;
 	size_t service_count;

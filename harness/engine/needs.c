@@ -64,10 +64,12 @@ static uint64_t limits_needs(const struct limits_plan *l)
 static uint64_t node_needs(const struct node_plan *n)
 {
 	uint64_t set = host_needs_root(n);
-	if (n->address.set)
+	if (n->links.count > 0)
 		set |= HOST_BIT(HOST_BRIDGE) | HOST_BIT(HOST_VETH);
-	if (n->rate > 0)
-		set |= HOST_BIT(HOST_TBF);
+	const struct link_plan *links = n->links.items;
+	for (size_t i = 0; i < n->links.count; i++)
+		if (links[i].rate > 0)
+			set |= HOST_BIT(HOST_TBF);
 	return set | limits_needs(&n->limits);
 }
 

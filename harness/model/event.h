@@ -23,7 +23,7 @@ enum { JOURNAL_FORMAT = 1 };
 	X(DRILL_BEGIN, "drill.begin", "format, version, role (control|drill|knockout), name, fault, seed, scenario (digest), rollback, host (kernel, cgroups), started (wall clock)") \
 	X(NODE_UP, "node.up", "node, root (digest), mount (options), took, again (true: it was down)") \
 	X(NODE_DOWN, "node.down", "node, why (until it is up again)")                         \
-	X(LINK_UP, "link.up", "node, address, rate")                                         \
+	X(LINK_UP, "link.up", "node, switch, address, rate")                                         \
 	X(SERVICE_READY, "service.ready", "node, service, took")                             \
 	X(SERVICE_FAILED, "service.failed", "node, service, why")                            \
 	X(SERVICE_DOWN, "service.down", "node, service, why (it did not come up again with its node)") \

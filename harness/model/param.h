@@ -19,6 +19,7 @@
 
 #include "harness/base/err.h"
 #include "harness/base/mem.h"
+#include "harness/model/ip.h"
 #include "harness/model/json.h"
 
 /* type: the C type of the field, how it is written in a scenario */
@@ -31,17 +32,17 @@ enum param_type {
 	PARAM_FILE,   /* const char *: path on this host, relative to the scenario's file */
 	PARAM_BOOL,   /* bool */
 	PARAM_UINT,   /* uint64_t */
-	PARAM_DURATION, /* int64_t nanoseconds: "250ms" "90s" "5m" "1h" */
-	PARAM_SIZE,     /* uint64_t bytes: "512" "64KiB" "1MB" "2GiB" */
-	PARAM_RATE,     /* uint64_t bytes per second: "512KiB/s" or "8Mbit/s" */
-	PARAM_PERCENT,  /* double 0..100: "2.5%" */
-	PARAM_ENUM,     /* int: index into .names */
-	PARAM_FLAGS,    /* uint64_t: bit mask over .names, written as a list of words */
-	PARAM_SIGNAL,   /* int: "KILL", "SIGTERM" */
-	PARAM_ADDR4,    /* struct addr4: "10.0.0.2/24" */
-	PARAM_STRINGS,  /* struct strings: a list of strings (one string counts as a list of one) */
-	PARAM_OBJECT,   /* the sub-struct in place: .sub (its fields' offsets count from .offset) */
-	PARAM_LIST,     /* struct list of .size-byte items, each decoded by .sub */
+	PARAM_DURATION,  /* int64_t nanoseconds: "250ms" "90s" "5m" "1h" */
+	PARAM_SIZE,      /* uint64_t bytes: "512" "64KiB" "1MB" "2GiB" */
+	PARAM_RATE,      /* uint64_t bytes per second: "512KiB/s" or "8Mbit/s" */
+	PARAM_PERCENT,   /* double 0..100: "2.5%" */
+	PARAM_ENUM,      /* int: index into .names */
+	PARAM_FLAGS,     /* uint64_t: bit mask over .names, written as a list of words */
+	PARAM_SIGNAL,    /* int: "KILL", "SIGTERM" */
+	PARAM_ADDRESSES, /* struct list of struct ip: "10.0.0.2/24", or a list of such */
+	PARAM_STRINGS, /* struct strings: a list of strings (one string counts as a list of one) */
+	PARAM_OBJECT,  /* the sub-struct in place: .sub (its fields' offsets count from .offset) */
+	PARAM_LIST,    /* struct list of .size-byte items, each decoded by .sub */
 	PARAM_MAP, /* the same, from an object; each item's `const char *` at offset 0 is its key */
 	PARAM_PAIRS, /* struct pairs: an object of string values */
 	PARAM_RAW,   /* const struct json *: decoded later by its owner */
@@ -67,12 +68,6 @@ struct pairs {
 	size_t count;
 };
 
-struct addr4 {
-	uint32_t addr; /* network byte order */
-	uint8_t prefix;
-	bool set;
-};
-
 struct param {
 	const char *name;
 	enum param_type type;
@@ -93,6 +88,7 @@ struct param {
 	/* OBJECT: a bool field (offset) that says whether the object was given; 0: none. */
 	size_t given_offset;
 	bool linked;        /* NODE: it must have an address (its link is used) */
+	bool is_switch;     /* NAME: on which switch the link of the `linked` node is meant */
 	bool on_disk;       /* NODE: it must have a disk of its own */
 	const char *schema; /* RAW: its JSON Schema as text; NULL: anything */
 };
@@ -141,7 +137,7 @@ int param_parse_size(const char *text, uint64_t *ret_bytes, struct err *e);
 int param_parse_rate(const char *text, uint64_t *ret_bytes_per_s, struct err *e);
 int param_parse_percent(const char *text, double *ret, struct err *e);
 int param_parse_signal(const char *text, int *ret, struct err *e);
-int param_parse_addr4(const char *text, struct addr4 *ret, struct err *e);
+int param_parse_address(const char *text, struct ip *ret, struct err *e);
 int param_parse_mode(const char *text, int *ret, struct err *e);
 const char *param_signal_name(int signo); /* "KILL"; "RTMIN+3" */
 /* "250ms", "90s": the largest unit that divides it. */

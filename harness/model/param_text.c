@@ -276,12 +276,36 @@ static int text_signal(const struct param_ctx *c, const struct param *row, const
 	return param_parse_signal(text, field, e);
 }
 
-static int text_addr4(const struct param_ctx *c, const struct param *row, const char *text,
-		      void *field, struct err *e)
+static int text_address(const struct param_ctx *c, const struct param *row, const char *text,
+			void *field, struct err *e)
 {
-	(void)c;
 	(void)row;
-	return param_parse_addr4(text, field, e);
+	struct list *list = field;
+	list->items = arena_alloc(c->arena, sizeof(struct ip));
+	list->count = 1;
+	return param_parse_address(text, list->items, e);
+}
+
+static int json_addresses(const struct param_ctx *c, const struct param *row,
+			  const struct json *value, void *field, struct err *e)
+{
+	struct list *list = field;
+	if (json_type(value) != JSON_ARRAY)
+		return 1;
+	struct ip *ips = arena_alloc(c->arena, (json_size(value) + 1) * sizeof(*ips));
+	list->items = ips;
+	for (const struct json *v = json_first(value); v != NULL; v = json_next(v)) {
+		const char *text;
+		struct err sub = { 0 };
+		if (json_string(v) == NULL)
+			return json_err(e, c->doc, v, "%s: this is %s; write a string", row->name,
+					json_type_name(v));
+		if (param_text(c, v, &text, e) < 0)
+			return -1;
+		if (param_parse_address(text, &ips[list->count++], &sub) < 0)
+			return json_err(e, c->doc, v, "%s: %s", row->name, sub.why);
+	}
+	return 0;
 }
 
 static int text_mode(const struct param_ctx *c, const struct param *row, const char *text,
@@ -343,6 +367,7 @@ static int json_pairs(const struct param_ctx *c, const struct param *row, const 
 #define OR_VARIABLE     "|.*\\\\{\\\\{.*)$\"}"
 #define SCHEMA(pattern) "{\"type\":\"string\",\"pattern\":\"^(" pattern OR_VARIABLE
 #define TEXT_SCHEMA     "{\"type\":\"string\"}"
+#define ADDRESS_SCHEMA  SCHEMA("[0-9A-Fa-f.:]+/[0-9]+")
 
 const struct param_type_row param_types[] = {
 	[PARAM_STRING] = { "text", "a string", text_string, NULL, TEXT_SCHEMA },
@@ -368,8 +393,11 @@ const struct param_type_row param_types[] = {
 	[PARAM_FLAGS] = { "words", NULL, text_flag, json_flags, NULL },
 	[PARAM_SIGNAL] = { "signal", "a signal such as \"KILL\"", text_signal, NULL,
 			   SCHEMA("(SIG)?[A-Z0-9]+([+][0-9]+)?") },
-	[PARAM_ADDR4] = { "address", "an address such as \"10.0.0.2/24\"", text_addr4, NULL,
-			  SCHEMA("[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+/[0-9]+") },
+	[PARAM_ADDRESSES] = { "address", "an address such as \"10.0.0.2/24\", or a list of them",
+			      text_address, json_addresses,
+			      "{\"anyOf\":[" ADDRESS_SCHEMA
+			      ",{\"type\":\"array\",\"minItems\":1,\"items\":" ADDRESS_SCHEMA
+			      "}]}" },
 	[PARAM_STRINGS] = { "list of text", "a list of strings", text_strings, json_strings,
 			    "{\"anyOf\":[" TEXT_SCHEMA ",{\"type\":\"array\",\"items\":" TEXT_SCHEMA
 			    "}]}" },

@@ -2,7 +2,6 @@
 /* Single values from their text: with the unit written out, exact, and refused in words. */
 #include "harness/model/param.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <signal.h>
 #include <stdio.h>
@@ -171,28 +170,22 @@ const char *param_signal_name(int signo)
 	return sigabbrev_np(signo);
 }
 
-int param_parse_addr4(const char *text, struct addr4 *ret, struct err *e)
+int param_parse_address(const char *text, struct ip *ret, struct err *e)
 {
-	char host[INET_ADDRSTRLEN] = "";
-	unsigned prefix = 0;
-	struct in_addr in = { 0 };
-	const char *slash = strchr(text, '/');
-	bool good = slash != NULL && (size_t)(slash - text) < sizeof(host) && slash[1] != '\0';
-	if (good) {
-		memcpy(host, text, (size_t)(slash - text));
-		good = inet_pton(AF_INET, host, &in) == 1 && strlen(slash + 1) <= 2;
-	}
-	for (const char *d = slash != NULL ? slash + 1 : ""; good && *d != '\0'; d++) {
-		good = *d >= '0' && *d <= '9';
-		prefix = prefix * 10 + (unsigned)(*d - '0');
-	}
-	if (!good || prefix < 8 || prefix > 30)
+	static const uint8_t least = 8, room = 2; /* bits: of the network, for its hosts */
+	struct ip a = { 0 };
+	if (!ip_parse_prefix(text, &a) || a.prefix < least || a.prefix > ip_bits(&a) - room)
+		return ERR_AS(e, EXIT_USAGE_ERROR, 0,
+			      "\"%s\" is not an address; write one such as \"10.0.0.2/24\" (prefix "
+			      "8 to 30) or \"fd00::2/64\" (8 to 126)",
+			      text);
+	if (!ip_for_hosts(&a))
 		return ERR_AS(
 			e, EXIT_USAGE_ERROR, 0,
-			"\"%s\" is not an address; write one such as \"10.0.0.2/24\" (prefix 8 "
-			"to 30)",
+			"\"%s\" is no address for a host; write one such as \"10.0.0.2/24\" or "
+			"\"fd00::2/64\"",
 			text);
-	*ret = (struct addr4){ .addr = in.s_addr, .prefix = (uint8_t)prefix, .set = true };
+	*ret = a;
 	return 0;
 }
 

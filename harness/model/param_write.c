@@ -35,6 +35,19 @@ static void write_strings(struct buf *out, const struct strings *list)
 	buf_putc(out, ']');
 }
 
+/* One alone stands for itself, as in a scenario. */
+static void write_addresses(struct buf *out, const struct list *list)
+{
+	char text[IP_TEXT_MAX];
+	const struct ip *ips = list->items;
+	buf_puts(out, list->count != 1 ? "[" : "");
+	for (size_t i = 0; i < list->count; i++) {
+		buf_puts(out, i > 0 ? "," : "");
+		buf_json(out, ip_prefix_text(&ips[i], text));
+	}
+	buf_puts(out, list->count != 1 ? "]" : "");
+}
+
 static void write_flags(struct buf *out, const struct param *row, uint64_t bits)
 {
 	bool first = true;
@@ -87,8 +100,6 @@ static void write_items(struct buf *out, const struct param *row, const struct l
 
 static void write_value(struct buf *out, const struct param *row, const void *field)
 {
-	const struct addr4 *a = field;
-	const unsigned char *octet = (const unsigned char *)&a->addr;
 	switch (row->type) {
 	case PARAM_BOOL:
 		buf_puts(out, *(const bool *)field ? "true" : "false");
@@ -116,9 +127,8 @@ static void write_value(struct buf *out, const struct param *row, const void *fi
 	case PARAM_MODE:
 		buf_printf(out, "\"%04o\"", (unsigned)*(const int *)field);
 		break;
-	case PARAM_ADDR4:
-		buf_printf(out, "\"%u.%u.%u.%u/%u\"", octet[0], octet[1], octet[2], octet[3],
-			   a->prefix);
+	case PARAM_ADDRESSES:
+		write_addresses(out, field);
 		break;
 	case PARAM_STRINGS:
 		write_strings(out, field);
@@ -149,8 +159,8 @@ static bool is_set(const struct param *row, const void *values)
 	case PARAM_PATH:
 	case PARAM_FILE:
 		return *(const char *const *)field != NULL;
-	case PARAM_ADDR4:
-		return ((const struct addr4 *)field)->set;
+	case PARAM_ADDRESSES:
+		return ((const struct list *)field)->count > 0;
 	case PARAM_MODE:
 		return *(const int *)field >= 0;
 	case PARAM_SIGNAL:

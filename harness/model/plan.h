@@ -23,6 +23,8 @@ enum {
 	PLAN_FAULTS_MAX = 1024,
 	PLAN_ROLLBACKS_MAX = 16,
 	PLAN_JOINED_MAX = 8, /* strikes of one fault */
+	PLAN_SWITCHES_MAX = 16,
+	PLAN_ADDRESSES_MAX = 256, /* of all nodes together */
 };
 
 enum { PLAN_NO_STEP = -1, PLAN_ANY_STEP = -2 };
@@ -117,12 +119,29 @@ struct limits_plan {
 	} io;
 };
 
+struct switch_plan {
+	const char *name; /* key */
+	uint64_t mtu;     /* bytes */
+};
+
+struct link_plan {
+	const char *on;        /* key: the switch */
+	struct list addresses; /* struct ip, at least one */
+	uint64_t rate;         /* bytes per second, each way; 0: unlimited */
+};
+
+struct route_plan {
+	const char *to_text, *via_text; /* as they were written */
+	struct ip to, via;              /* a default route's `to`: prefix 0 */
+};
+
 struct node_plan {
 	const char *name;
 	struct root_plan root;
 	struct disk_plan disk;
-	struct addr4 address;
-	uint64_t rate; /* bytes per second, each way; 0: unlimited */
+	struct list links;  /* struct link_plan, in the file's order: eth0, eth1, ... */
+	struct list routes; /* struct route_plan */
+	bool forward;       /* packets for others go on */
 	struct limits_plan limits;
 	struct list files;    /* struct file_plan, sorted by dest */
 	struct strings setup; /* sh -ec commands, run once into a cached layer */
@@ -234,6 +253,7 @@ struct plan {
 	const char *dir;  /* its folder */
 	const char *slug; /* for run folders */
 	struct window_plan window;
+	struct list switches; /* struct switch_plan, at least one */
 	struct node_plan *nodes;
 	size_t node_count;
 	struct probe_plan *steady;
@@ -279,7 +299,8 @@ int plan_add_fault(struct plan_doc *d, const char *origin, const char *text,
 int plan_add_fault_as(struct plan_doc *d, const char *slug, const char *origin, const char *text,
 		      const struct catalog *catalog, const struct fault_plan **ret, struct err *e);
 
-const struct node_plan *plan_node(const struct plan *p, const char *name); /* NULL: none */
+const struct node_plan *plan_node(const struct plan *p, const char *name);     /* NULL: none */
+const struct switch_plan *plan_switch(const struct plan *p, const char *name); /* NULL: none */
 /* The chosen rollback ends at P: it rolls forward. */
 bool plan_goes_forward(const struct plan *p);
 /* The patch's, or the chosen rollback's. */

@@ -260,7 +260,7 @@ static int decode_strike(struct compile *c, const struct json *v, const struct f
 	if (f->again && !f->in_rollback)
 		return json_err(e, c->ctx.doc, json_get(v, "again"),
 				"again: the fault strikes no step of the rollback; leave it out");
-	if (plan_fault_disk(c, v, f, e) < 0)
+	if (plan_fault_disk(c, v, f, e) < 0 || plan_fault_links(c, v, f, e) < 0)
 		return -1;
 	return decode_until(c, json_get(v, "until"), file->until, f, e);
 }

@@ -128,6 +128,18 @@ static void node_fields(struct buf *out, const struct node_plan *node)
 	}
 }
 
+static void switches(struct buf *out, const struct plan *p)
+{
+	static const struct param row[] = { { .name = "switches",
+					      .type = PARAM_MAP,
+					      .sub = plan_switch_rows,
+					      .size = sizeof(struct switch_plan) },
+					    { 0 } };
+	bool first = true;
+	buf_puts(out, ",\n");
+	param_write(out, row, &p->switches, &first);
+}
+
 static void nodes(struct buf *out, const struct plan *p)
 {
 	buf_puts(out, ",\n\"nodes\":{");
@@ -211,6 +223,7 @@ void plan_to_json(const struct plan *p, struct buf *out)
 	first = true;
 	param_write(out, plan_window_rows, &p->window, &first);
 	buf_putc(out, '}');
+	switches(out, p);
 	nodes(out, p);
 	probes(out, "steady_state", p->steady, p->steady_count);
 	probes(out, "goal", p->goal, p->goal_count);

@@ -252,8 +252,8 @@ static const char *slug_of(struct compile *c, const char *path)
 static int compile(struct compile *c, const char *path, struct err *e)
 {
 	static int (*const parts[])(struct compile *, struct err *) = {
-		include,    plan_vars,  plan_top_fields,      plan_nodes,  plan_probes,
-		plan_state, plan_steps, plan_rollback_choice, plan_faults,
+		include,     plan_vars,  plan_top_fields, plan_switches,        plan_nodes,
+		plan_probes, plan_state, plan_steps,      plan_rollback_choice, plan_faults,
 	};
 	struct source *scenario = NULL;
 	if (plan_read_file(c, path, NULL, &scenario, e) < 0)

@@ -16,6 +16,7 @@ struct node_file {
 	struct node_plan plan;
 	const char *like;
 	struct list services; /* struct service_file */
+	struct node_links_file net;
 };
 
 #define IO_AT(field) (offsetof(struct limits_plan, io.field) - offsetof(struct limits_plan, io))
@@ -135,14 +136,31 @@ const struct param plan_node_rows[] = {
 	  .help = "its / is a file system of its own, which can be full and lose power; without it "
 		  "an overlay" },
 	{ .name = "address",
-	  .type = PARAM_ADDR4,
-	  .offset = offsetof(struct node_plan, address),
-	  .help = "on the drill's one link; without it no network" },
+	  .type = PARAM_ADDRESSES,
+	  .offset = offsetof(struct node_file, net.address),
+	  .help = "on the drill's one switch; without it (and without links) no network" },
 	{ .name = "rate",
 	  .type = PARAM_RATE,
-	  .offset = offsetof(struct node_plan, rate),
+	  .offset = offsetof(struct node_file, net.rate),
 	  .min = 1,
-	  .help = "of its link, each way; without it unlimited" },
+	  .help = "of that link, each way; without it unlimited" },
+	{ .name = "links",
+	  .type = PARAM_MAP,
+	  .offset = offsetof(struct node_plan, links),
+	  .sub = plan_link_rows,
+	  .shorthand = "address",
+	  .size = sizeof(struct link_plan),
+	  .help = "or several, by switch: eth0, eth1, ... in this order" },
+	{ .name = "routes",
+	  .type = PARAM_LIST,
+	  .offset = offsetof(struct node_plan, routes),
+	  .sub = plan_route_rows,
+	  .size = sizeof(struct route_plan),
+	  .help = "to networks that it has no link to" },
+	{ .name = "forward",
+	  .type = PARAM_BOOL,
+	  .offset = offsetof(struct node_plan, forward),
+	  .help = "it is a router: packets for others go on" },
 	{ .name = "limits",
 	  .type = PARAM_OBJECT,
 	  .offset = offsetof(struct node_plan, limits),
@@ -307,6 +325,25 @@ static int make_services(struct compile *c, const struct json *object, struct no
 	return 0;
 }
 
+/* Of "address" and "links" the one that the node gives itself replaces what it takes over. */
+static void find_links(const struct json *nodes, const struct json *node, struct node_file *n)
+{
+	struct node_links_file *f = &n->net;
+	const struct json *address = json_get(node, "address"), *links = json_get(node, "links");
+	f->address_at = field_of(nodes, node, "address");
+	f->links_at = field_of(nodes, node, "links");
+	f->rate_at = field_of(nodes, node, "rate");
+	f->routes_at = field_of(nodes, node, "routes");
+	if (address != NULL && links == NULL)
+		f->links_at = NULL;
+	if (links != NULL && address == NULL)
+		f->address_at = NULL;
+	if (f->links_at == NULL)
+		n->plan.links = (struct list){ 0 };
+	else if (json_get(node, "rate") == NULL)
+		f->rate_at = NULL;
+}
+
 static int decode_node(struct compile *c, const struct json *nodes, const struct json *node,
 		       struct node_plan *ret, struct err *e)
 {
@@ -315,6 +352,7 @@ static int decode_node(struct compile *c, const struct json *nodes, const struct
 		if (param_decode_row(&c->ctx, row, field_of(nodes, node, row->name), &n, e) < 0)
 			return -1;
 	n.plan.name = json_key(node);
+	find_links(nodes, node, &n);
 	const struct json *root = field_of(nodes, node, "root");
 	if (root == NULL)
 		return json_err(e, c->ctx.doc, node,
@@ -325,8 +363,10 @@ static int decode_node(struct compile *c, const struct json *nodes, const struct
 	    plan_check_disk(c, field_of(nodes, node, "disk"), &n.plan.disk, e) < 0 ||
 	    check_limits(c, field_of(nodes, node, "limits"), &n.plan.limits, e) < 0 ||
 	    check_files(c, field_of(nodes, node, "files"), &n.plan.files, e) < 0 ||
+	    plan_node_links(c, &n.net, &n.plan, e) < 0 ||
 	    make_services(c, field_of(nodes, node, "services"), &n, e) < 0)
 		return -1;
+	c->pd->link_files[ret - c->plan->nodes] = n.net;
 	*ret = n.plan;
 	return 0;
 }
@@ -364,19 +404,19 @@ int plan_nodes(struct compile *c, struct err *e)
 {
 	struct plan *p = c->plan;
 	const struct json *nodes = NULL;
-	const struct json *addresses[PLAN_NODES_MAX] = { NULL };
 	if (plan_top_needed(c, "nodes", &nodes, e) < 0 || name_nodes(c, nodes, e) < 0)
 		return -1;
 	p->nodes = arena_alloc(c->ctx.arena, c->pd->nodes.count * sizeof(*p->nodes));
+	c->pd->link_files =
+		arena_alloc(c->ctx.arena, c->pd->nodes.count * sizeof(*c->pd->link_files));
 	for (const struct json *v = json_first(nodes); v != NULL; v = json_next(v))
 		if (check_like(c, nodes, v, e) < 0)
 			return -1;
 	for (const struct json *v = json_first(nodes); v != NULL; v = json_next(v)) {
-		addresses[p->node_count] = field_of(nodes, v, "address");
 		if (decode_node(c, nodes, v, &p->nodes[p->node_count], e) < 0)
 			return -1;
 		p->node_count++;
 	}
 	plan_list_disks(c);
-	return plan_addresses(c, addresses, e);
+	return plan_addresses(c, e);
 }

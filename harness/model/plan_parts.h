@@ -40,6 +40,13 @@ struct slugs {
 	size_t count, cap;  /* cap: 0 or a power of two */
 };
 
+/* What a node's file says of its links, and where; NULL: nothing. */
+struct node_links_file {
+	const struct json *address_at, *rate_at, *links_at, *routes_at;
+	struct list address; /* struct ip */
+	uint64_t rate;
+};
+
 struct plan_doc {
 	struct arena *arena;
 	struct source
@@ -51,6 +58,7 @@ struct plan_doc {
 	size_t file_count, file_cap;
 	struct slugs slugs;                    /* of faults */
 	struct strings nodes, linked, on_disk; /* names; those with an address, with a disk */
+	struct node_links_file *link_files;    /* by node; only while compiling the nodes */
 	struct {
 		const struct kind *const *kinds;
 		const char *const *names;
@@ -97,12 +105,23 @@ int plan_check_command(struct compile *c, const struct json *object, const char 
 /* --- plan_vars.c --- */
 int plan_vars(struct compile *c, struct err *e);
 
-/* --- plan_nodes.c, plan_address.c --- */
+/* --- plan_links.c, plan_routes.c --- */
+extern const struct param plan_switch_rows[], plan_link_rows[], plan_route_rows[];
+int plan_switches(struct compile *c, struct err *e);
+/* One node's links from what its file says; the switches are known. */
+int plan_node_links(struct compile *c, const struct node_links_file *f, struct node_plan *n,
+		    struct err *e);
+/* All nodes', once they are known: addresses and routes fit together. */
+int plan_addresses(struct compile *c, struct err *e);
+int plan_routes(struct compile *c, struct err *e);
+/* Which link of a node with several is meant is said. */
+int plan_fault_links(struct compile *c, const struct json *v, const struct fault_plan *f,
+		     struct err *e);
+
+/* --- plan_nodes.c --- */
 extern const struct param plan_node_rows[];
 extern const struct param plan_service_rows[];
 int plan_nodes(struct compile *c, struct err *e);
-/* `addresses`: each node's JSON value, NULL where it has none. */
-int plan_addresses(struct compile *c, const struct json *const *addresses, struct err *e);
 
 /* A node's root: exactly one kind, and its file is there. */
 extern const struct param plan_root_rows[];
@@ -174,6 +193,7 @@ struct plan_top {
 		int64_t timeout;
 	} defaults;
 	struct state_plan state;
+	struct list switches;
 	uint64_t rollback_when;
 	const struct json *raw; /* fields that their own part compiles */
 };

@@ -85,6 +85,12 @@ const struct param plan_top_rows[] = {
 	  .offset = offsetof(struct plan_top, defaults),
 	  .sub = defaults_rows,
 	  .help = "for what steps and services do not say" },
+	{ .name = "switches",
+	  .type = PARAM_MAP,
+	  .offset = offsetof(struct plan_top, switches),
+	  .sub = plan_switch_rows,
+	  .size = sizeof(struct switch_plan),
+	  .help = "private networks that nodes have links to, by name; without it one, \"lan\"" },
 	RAW("nodes", "the throw-away hosts, by name", MAP_OF("{\"$ref\":\"#/$defs/node\"}")),
 	RAW("steady_state", "probes that hold for the old and the new version", LIST_OF("probe")),
 	RAW("goal", "probes that hold only once the patch has taken effect", LIST_OF("probe")),
@@ -129,6 +135,7 @@ int plan_top_fields(struct compile *c, struct err *e)
 	if (c->plan->window.recovery == 0)
 		c->plan->window.recovery = c->plan->window.target;
 	c->plan->rollback_when = top.rollback_when;
+	c->plan->switches = top.switches;
 	c->timeout = top.defaults.timeout;
 	return 0;
 }

@@ -25,45 +25,66 @@ static const char *parse_port(const char *text, size_t len, in_port_t *ret)
 	return NULL;
 }
 
+static const char *parse_host(const char *text, size_t len, bool bracketed)
+{
+	const char *no = bracketed ? "/?#@[]\\" : "/?#@[]\\:";
+	if (len == 0)
+		return "the host is missing: write the name of a node, or an address";
+	if (len > HOST_NAME_MAX_BYTES)
+		return "the host is too long: at most 64 bytes";
+	for (size_t i = 0; i < len; i++)
+		if (strchr(no, text[i]) != NULL || text[i] <= ' ' || text[i] > '~')
+			return "the host must be the name of a node, or an address (IPv6 in "
+			       "brackets: \"[fd00::2]:80\")";
+	return NULL;
+}
+
 const char *host_port_parse(const char *text, size_t len, in_port_t default_port,
 			    struct host_port *ret)
 {
-	const char *colon = memchr(text, ':', len);
-	size_t host_len = colon != NULL ? (size_t)(colon - text) : len;
-	if (host_len == 0)
-		return "the host is missing: write the name of a node, or an IPv4 address";
-	if (host_len > HOST_NAME_MAX_BYTES)
-		return "the host is too long: at most 64 bytes";
-	for (size_t i = 0; i < host_len; i++) {
-		if (strchr("/?#@[]\\", text[i]) != NULL || text[i] <= ' ' || text[i] > '~')
-			return "the host must be the name of a node, or an IPv4 address";
-	}
-	memcpy(ret->host, text, host_len);
+	struct ip ip;
+	bool bracketed = len > 0 && text[0] == '[';
+	const char *host = text + bracketed;
+	const char *end = memchr(host, bracketed ? ']' : ':', len - bracketed);
+	size_t host_len = end != NULL ? (size_t)(end - host) : len - bracketed;
+	const char *wrong = parse_host(host, host_len, bracketed);
+	if (wrong != NULL)
+		return wrong;
+	memcpy(ret->host, host, host_len);
 	ret->host[host_len] = '\0';
-	if (colon != NULL)
-		return parse_port(colon + 1, len - host_len - 1, &ret->port);
+	if (bracketed && (end == NULL || !ip_parse(ret->host, &ip) || ip.len != IP6_BYTES))
+		return "what is in brackets must be an IPv6 address: \"[fd00::2]:80\"";
+	const char *rest = host + host_len + bracketed, *stop = text + len;
+	if (rest < stop)
+		return *rest == ':' ? parse_port(rest + 1, (size_t)(stop - rest) - 1, &ret->port)
+				    : "behind the host comes a port: \"[fd00::2]:80\"";
 	if (default_port == 0)
 		return "the port is missing: \"web:80\"";
 	ret->port = default_port;
 	return NULL;
 }
 
-static int resolve(const struct probe_env *env, const char *host, struct in_addr *ret,
-		   struct err *e)
+static int resolve(const struct probe_env *env, const char *host, struct ip *ret, struct err *e)
 {
-	if (inet_pton(AF_INET, host, ret) == 1)
+	if (ip_parse(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, ret) ||
+	    (env->net != NULL && network_resolve(env->net, node_name(env->node), host, ret)))
 		return 0;
-	if (strcmp(host, "localhost") == 0) {
-		ret->s_addr = htonl(INADDR_LOOPBACK);
-		return 0;
+	return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
+		      "'%s' is neither an address nor a node with an \"address\"", host);
+}
+
+static socklen_t socket_address(const struct ip *ip, in_port_t port, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in sa4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 sa6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	if (ip->len == IP4_BYTES) {
+		memcpy(&sa4.sin_addr, ip->bytes, IP4_BYTES);
+		memcpy(ret, &sa4, sizeof(sa4));
+		return sizeof(sa4);
 	}
-	struct net_link *link = env->net != NULL ? switch_find(env->net, host) : NULL;
-	if (link == NULL)
-		return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
-			      "'%s' is neither an IPv4 address nor a node with an \"address\"",
-			      host);
-	ret->s_addr = link_addr(link);
-	return 0;
+	memcpy(&sa6.sin6_addr, ip->bytes, IP6_BYTES);
+	memcpy(ret, &sa6, sizeof(sa6));
+	return sizeof(sa6);
 }
 
 static void refuse(struct connecting *c, int code)
@@ -91,19 +112,21 @@ static void on_ready(void *arg, uint32_t events)
 int connecting_begin(struct connecting *c, const struct probe_env *env, const struct host_port *to,
 		     struct err *e)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(to->port) };
-	if (resolve(env, to->host, &sa.sin_addr, e) < 0)
+	struct sockaddr_storage sa = { 0 };
+	struct ip ip;
+	if (resolve(env, to->host, &ip, e) < 0)
 		return -1;
+	socklen_t size = socket_address(&ip, to->port, &sa);
 	if (!node_alive(env->node)) {
 		asking_answer(c->asking, false, "node %s is down", node_name(env->node));
 		return 0;
 	}
-	c->fd = link_socket(node_netns_fd(env->node), AF_INET,
-			    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, e);
+	c->fd = network_socket(node_netns_fd(env->node), sa.ss_family,
+			       SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, e);
 	if (c->fd < 0)
 		return -1;
 	/* A connection made at once also reports itself as writable. */
-	if (connect(c->fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 && errno != EINPROGRESS) {
+	if (connect(c->fd, (const struct sockaddr *)&sa, size) < 0 && errno != EINPROGRESS) {
 		refuse(c, errno);
 		return 0;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reaching a TCP port from inside a node, without blocking. A host is a dotted IPv4 address,
- * "localhost", or a node of the scenario; there is no resolver.
+ * Reaching a TCP port from inside a node, without blocking. A host is an IPv4 address, an
+ * IPv6 one in brackets, "localhost", a node of the scenario (web), or a node's link (web.front);
+ * there is no resolver.
  */
 #ifndef BACKOUT_PROBES_CONNECT_H
 #define BACKOUT_PROBES_CONNECT_H

@@ -12,15 +12,15 @@
 #include "harness/base/err.h"
 #include "harness/base/loop.h"
 #include "harness/model/kind.h"
-#include "harness/sandbox/link.h"
+#include "harness/sandbox/network.h"
 #include "harness/sandbox/node.h"
 
 enum { PROBE_DETAIL_MAX = 240 };
 
 struct probe_env {
 	struct loop *loop;
-	struct node *node;      /* where it asks from */
-	struct net_switch *net; /* names of nodes -> addresses; NULL without links */
+	struct node *node;   /* where it asks from */
+	struct network *net; /* names of nodes -> addresses; NULL without links */
 };
 
 struct probe_result {

@@ -25,7 +25,7 @@
 #include "harness/base/mem.h"
 #include "harness/sandbox/disk.h"
 #include "harness/sandbox/filter.h"
-#include "harness/sandbox/link.h"
+#include "harness/sandbox/network.h"
 #include "harness/sandbox/owner.h"
 
 enum { SMALL_FILE_MAX = 1 << 20, ANSWER_MS = 2000, TOO_LONG = 1000 /* for a host name */ };
@@ -261,12 +261,17 @@ int host_test_MMDEBSTRAP(const struct host_test *t, struct err *e)
 
 /* ---- links ---- */
 
+enum { LINK_MTU = 1500 /* bytes */ };
+
 int host_test_BRIDGE(const struct host_test *t, struct err *e)
 {
-	struct net_switch *s;
-	if (switch_create(&s, e) < 0)
+	struct network *n;
+	if (network_create(&n, e) < 0)
 		return -1;
-	switch_destroy(s);
+	int result = network_add_switch(n, "lan", LINK_MTU, e);
+	network_destroy(n);
+	if (result < 0)
+		return -1;
 	SAY(t, "made in a network namespace of its own");
 	return 0;
 }
@@ -285,18 +290,19 @@ static int empty_netns(struct err *e)
 
 static int attach(uint64_t rate, struct err *e)
 {
-	struct net_switch *s;
-	struct net_link *link;
+	struct network *n;
 	GUARD(fd) int netns = empty_netns(e);
-	if (netns < 0 || switch_create(&s, e) < 0)
+	if (netns < 0 || network_create(&n, e) < 0)
 		return -1;
-	const struct link_spec spec = { .name = "doctor",
-					.netns_fd = netns,
-					.addr = htonl(0x0a000002), /* 10.0.0.2 */
-					.prefix = 24,
-					.rate = rate };
-	int result = link_attach(s, &spec, &link, e);
-	switch_destroy(s);
+	const struct ip ip = { .bytes = { 10, 0, 0, 2 }, .len = IP4_BYTES, .prefix = 24 };
+	const struct link_spec link = { .on = "lan", .ips = &ip, .ip_count = 1, .rate = rate };
+	const struct host_spec spec = {
+		.name = "doctor", .netns_fd = netns, .links = &link, .link_count = 1
+	};
+	int result = network_add_switch(n, "lan", LINK_MTU, e);
+	if (result == 0)
+		result = network_attach(n, &spec, e);
+	network_destroy(n);
 	return result;
 }
 

@@ -1,171 +1,93 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness/sandbox/link.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_bridge.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "harness/base/clock.h"
 #include "harness/base/guard.h"
-#include "harness/base/io.h"
 #include "harness/base/mem.h"
-#include "harness/sandbox/link_nl.h"
-
-enum { SWITCH_LINKS_MAX = 64 };
+#include "harness/sandbox/link_private.h"
+#include "harness/sandbox/netns.h"
 
 /* How long a port may take to forward again, and how often to ask. Measured: 0.1 to 3 ms. */
 static const int64_t UP_WAIT_MAX = 2 * NS_PER_S;
 static const int64_t UP_POLL = NS_PER_MS / 10;
 
-struct net_link {
-	struct net_switch *net;
-	char *name;
-	size_t number; /* of its port */
-	uint32_t addr;
-	uint8_t prefix;
-	uint64_t rate;
-	uint8_t mac[MAC_BYTES];
-	struct nl_sock *inside; /* speaks to the node's namespace, and keeps that alive */
-	int port, eth;          /* interface indexes: in the switch, in the node */
-	int sink;               /* the port that swallows frames for it; 0: not made yet */
-	uint64_t sink_base;     /* frames that the sink had sent when it was made */
-	bool cut;
-	bool detached;           /* the node is down: no port, no eth0, nobody inside */
-	uint64_t sent, received; /* by ports that are gone */
-	uint64_t drop_base;      /* frames that eth0 had dropped when the link was cut */
-	uint64_t dropped;        /* by eth0 in cuts that are over */
-};
-
-struct net_switch {
-	struct nl_sock *nl;
-	int bridge;
-	struct net_link *link[SWITCH_LINKS_MAX];
-	size_t count;
-	unsigned sinks;
-};
-
-static int open_own_netns(struct err *e)
+struct net_link *link_new(struct net_host *h, const struct net_switch *on,
+			  const struct link_spec *spec, struct network *net)
 {
-	int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return ERR(e, errno, "open the own network namespace");
-	return fd;
+	struct net_link *l = mem_alloc(sizeof(*l));
+	l->net = net;
+	l->on = on;
+	l->host = h;
+	l->eth = mem_printf("eth%zu", h->links);
+	l->label = h->several ? mem_printf("%s on %s", h->name, on->name) : mem_strdup(h->name);
+	l->number = net->ports++;
+	l->ips = mem_array(spec->ip_count, sizeof(*l->ips));
+	memcpy(l->ips, spec->ips, spec->ip_count * sizeof(*l->ips));
+	l->ip_count = spec->ip_count;
+	l->rate = spec->rate;
+	return l;
 }
 
-static int enter_netns(int fd, struct err *e)
+void link_free(struct net_link *l)
 {
-	if (setns(fd, CLONE_NEWNET) < 0)
-		return ERR(e, errno, "enter a node's network namespace");
-	return 0;
-}
-
-/* In the wrong namespace every later request would hit somebody else's interfaces. */
-static void return_to_netns(int fd)
-{
-	int saved_errno = errno;
-	if (setns(fd, CLONE_NEWNET) < 0)
-		abort();
-	errno = saved_errno;
-}
-
-/* IPv6 would send frames (router and neighbour discovery) that no node asked for. */
-static int disable_ipv6(struct err *e)
-{
-	static const char *const knobs[] = {
-		"/proc/sys/net/ipv6/conf/all/disable_ipv6",
-		"/proc/sys/net/ipv6/conf/default/disable_ipv6",
-	};
-	for (size_t i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i++) {
-		struct err why = { 0 };
-		if (io_write_knob(AT_FDCWD, knobs[i], "1", &why) == 0 || why.code == ENOENT)
-			continue;
-		return err_set(e, why.where, 0, why.exit, "%s", why.why);
-	}
-	return 0;
-}
-
-int switch_create(struct net_switch **ret, struct err *e)
-{
-	GUARD(fd) int own = open_own_netns(e);
-	if (own < 0)
-		return -1;
-	if (unshare(CLONE_NEWNET) < 0)
-		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
-			      "a network namespace of its own for the drill (needs root)");
-	struct net_switch *s = mem_alloc(sizeof(*s));
-	if (disable_ipv6(e) < 0 || lnl_open(&s->nl, e) < 0 ||
-	    lnl_bridge(s->nl, "sw0", &s->bridge, e) < 0) {
-		switch_destroy(s);
-		return_to_netns(own);
-		return -1;
-	}
-	*ret = s;
-	return 0;
-}
-
-static void link_free(struct net_link *l)
-{
-	lnl_close(l->inside);
-	free(l->name);
+	free(l->eth);
+	free(l->label);
+	free(l->ips);
 	free(l);
 }
 
-void switch_destroy(struct net_switch *s)
+static const struct ip *first_ip4(const struct net_link *l)
 {
-	if (s == NULL)
-		return;
-	for (size_t i = 0; i < s->count; i++)
-		link_free(s->link[i]);
-	lnl_close(s->nl);
-	free(s);
+	for (size_t i = 0; i < l->ip_count; i++)
+		if (l->ips[i].len == IP4_BYTES)
+			return &l->ips[i];
+	return NULL;
 }
 
-/* The node's namespace from inside: no IPv6 there, and a socket that speaks to it. */
-static int open_inside(struct net_link *l, int netns_fd, struct err *e)
+/* Locally administered, from the address, else from the port: the same in every drill. */
+static void choose_mac(struct net_link *l)
 {
-	GUARD(fd) int own = open_own_netns(e);
-	if (own < 0 || enter_netns(netns_fd, e) < 0)
-		return -1;
-	int rc = disable_ipv6(e);
-	if (rc == 0)
-		rc = lnl_open(&l->inside, e);
-	return_to_netns(own);
-	return rc;
+	const struct ip *ip = first_ip4(l);
+	memcpy(l->mac, (const uint8_t[]){ 0x02, ip != NULL ? 0x00 : 0x01, 0, 0, 0, 0 }, MAC_BYTES);
+	if (ip != NULL) {
+		memcpy(l->mac + 2, ip->bytes, IP4_BYTES);
+		return;
+	}
+	l->mac[4] = (uint8_t)(l->number >> 8);
+	l->mac[5] = (uint8_t)l->number;
 }
 
 /* veth, both ends known by index; nothing is up yet. */
 static int make_pair(struct net_link *l, int netns_fd, struct err *e)
 {
-	struct net_switch *s = l->net;
+	struct network *s = l->net;
 	uint8_t port_mac[MAC_BYTES];
 	char name[IFNAMSIZ];
 	(void)snprintf(name, sizeof(name), "port-%zu", l->number);
-	/* Locally administered, from the address: the same in every drill. */
-	memcpy(l->mac, (const uint8_t[]){ 0x02, 0x00 }, 2);
-	memcpy(l->mac + 2, &l->addr, sizeof(l->addr));
+	choose_mac(l);
 	memcpy(port_mac, l->mac, sizeof(port_mac));
 	port_mac[1] = 0xFF;
 
-	struct lnl_end port = { name, port_mac }, eth = { "eth0", l->mac };
+	struct lnl_end port = { name, port_mac, l->on->mtu }, eth = { l->eth, l->mac, l->on->mtu };
 	struct lnl_info info;
 	if (lnl_veth(s->nl, &port, &eth, netns_fd, e) < 0 || lnl_info(s->nl, 0, name, &info, e) < 0)
 		return -1;
 	l->port = info.ifindex;
-	if (lnl_info(l->inside, 0, "eth0", &info, e) < 0)
+	if (lnl_info(l->host->inside, 0, l->eth, &info, e) < 0)
 		return -1;
-	l->eth = info.ifindex;
+	l->eth_index = info.ifindex;
 	if (info.gso_segs != 1)
-		return ERR(e, 0, "the kernel keeps %u segments a packet on eth0, not 1",
-			   info.gso_segs);
+		return ERR(e, 0, "the kernel keeps %u segments a packet on %s, not 1",
+			   info.gso_segs, l->eth);
 	return 0;
 }
 
@@ -182,7 +104,7 @@ static int port_ready(struct net_link *l, bool *ret, struct err *e)
 	struct lnl_info port, eth;
 	*ret = false;
 	if (lnl_info(l->net->nl, l->port, NULL, &port, e) < 0 ||
-	    lnl_info(l->inside, l->eth, NULL, &eth, e) < 0)
+	    lnl_info(l->host->inside, l->eth_index, NULL, &eth, e) < 0)
 		return -1;
 	if ((port.flags & IFF_UP) == 0)
 		return 0;
@@ -207,100 +129,76 @@ static int wait_ready(struct net_link *l, struct err *e)
 		if (ready)
 			return 0;
 		if (clock_now() >= deadline)
-			return ERR(e, ETIMEDOUT, "the link of '%s' does not forward", l->name);
+			return ERR(e, ETIMEDOUT, "the link of '%s' does not forward", l->label);
 		nap(UP_POLL);
 	}
 }
 
-static int plug(struct net_link *l, struct err *e)
+/* The switch and the neighbours are static, so that nobody has to be asked for; and only an
+ * interface without address resolution joins no multicast groups for its IPv6 addresses, which it
+ * would report, again after every cut. */
+static int give_addresses(struct net_link *l, int netns_fd, struct err *e)
 {
-	struct nl_sock *nl = l->net->nl;
-	if (lnl_enslave(nl, l->port, l->net->bridge, LNL_PORT_NODE, e) < 0 ||
-	    lnl_address(l->inside, l->eth, l->addr, l->prefix, e) < 0 ||
-	    lnl_set_up(l->inside, l->eth, true, e) < 0 || lnl_set_up(nl, l->port, true, e) < 0 ||
-	    lnl_fdb_set(nl, l->port, l->mac, e) < 0)
+	struct nl_sock *inside = l->host->inside;
+	bool ip6 = false;
+	for (size_t i = 0; i < l->ip_count; i++)
+		ip6 = ip6 || l->ips[i].len == IP6_BYTES;
+	if (ip6 && (lnl_no_arp(inside, l->eth_index, e) < 0 || netns_ip6(netns_fd, l->eth, e) < 0))
 		return -1;
-	if (l->rate > 0 &&
-	    (lnl_rate(nl, l->port, l->rate, e) < 0 || lnl_rate(l->inside, l->eth, l->rate, e) < 0))
-		return -1;
-	return wait_ready(l, e);
-}
-
-/* The port goes, and eth0 with it. */
-static void unplug(struct net_link *l)
-{
-	if (l->port != 0)
-		lnl_delete(l->net->nl, l->port);
-	lnl_close(l->inside);
-	l->inside = NULL;
-	l->port = l->eth = 0;
-}
-
-static int connect_node(struct net_link *l, int netns_fd, struct err *e)
-{
-	if (open_inside(l, netns_fd, e) == 0 && make_pair(l, netns_fd, e) == 0 && plug(l, e) == 0)
-		return 0;
-	unplug(l);
-	return err_prefix(e, "link of '%s'", l->name);
-}
-
-int link_attach(struct net_switch *s, const struct link_spec *spec, struct net_link **ret,
-		struct err *e)
-{
-	assert(spec->netns_fd >= 0);
-	assert(spec->prefix <= 32);
-	if (s->count == SWITCH_LINKS_MAX)
-		return ERR(e, 0, "a switch has at most %d links", SWITCH_LINKS_MAX);
-	struct net_link *l = mem_alloc(sizeof(*l));
-	l->net = s;
-	l->name = mem_strdup(spec->name);
-	l->number = s->count;
-	l->addr = spec->addr;
-	l->prefix = spec->prefix;
-	l->rate = spec->rate;
-	if (connect_node(l, spec->netns_fd, e) < 0) {
-		link_free(l);
-		return -1;
-	}
-	s->link[s->count++] = l;
-	*ret = l;
-	return 0;
-}
-
-static int meet_neighbours(struct net_link *l, struct err *e)
-{
-	for (size_t i = 0; i < l->net->count; i++) {
-		const struct net_link *other = l->net->link[i];
-		if (other != l && lnl_neighbour(l->inside, l->eth, other->addr, other->mac, e) < 0)
-			return err_prefix(e, "link of '%s'", l->name);
-	}
-	return 0;
-}
-
-int switch_seal(struct net_switch *s, struct err *e)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (meet_neighbours(s->link[i], e) < 0)
+	for (size_t i = 0; i < l->ip_count; i++)
+		if (lnl_address(inside, l->eth_index, &l->ips[i], e) < 0)
 			return -1;
 	return 0;
 }
 
-struct net_link *switch_find(struct net_switch *s, const char *name)
+static int plug(struct net_link *l, int netns_fd, struct err *e)
 {
-	for (size_t i = 0; i < s->count; i++)
-		if (strcmp(s->link[i]->name, name) == 0)
-			return s->link[i];
-	return NULL;
+	struct nl_sock *nl = l->net->nl;
+	if (lnl_enslave(nl, l->port, l->on->bridge, LNL_PORT_NODE, e) < 0 ||
+	    give_addresses(l, netns_fd, e) < 0 ||
+	    lnl_set_up(l->host->inside, l->eth_index, true, e) < 0 ||
+	    lnl_set_up(nl, l->port, true, e) < 0 || lnl_fdb_set(nl, l->port, l->mac, e) < 0)
+		return -1;
+	if (l->rate > 0 && (lnl_rate(nl, l->port, l->rate, e) < 0 ||
+			    lnl_rate(l->host->inside, l->eth_index, l->rate, e) < 0))
+		return -1;
+	return wait_ready(l, e);
+}
+
+void link_unplug(struct net_link *l)
+{
+	if (l->port != 0)
+		lnl_delete(l->net->nl, l->port);
+	l->port = l->eth_index = 0;
+}
+
+int link_connect(struct net_link *l, int netns_fd, struct err *e)
+{
+	if (make_pair(l, netns_fd, e) == 0 && plug(l, netns_fd, e) == 0)
+		return 0;
+	link_unplug(l);
+	return err_prefix(e, "link of '%s'", l->label);
+}
+
+const char *link_node(const struct net_link *l)
+{
+	return l->host->name;
+}
+
+const char *link_switch(const struct net_link *l)
+{
+	return l->on->name;
 }
 
 const char *link_name(const struct net_link *l)
 {
-	return l->name;
+	return l->label;
 }
 
-uint32_t link_addr(const struct net_link *l)
+const struct ip *link_ips(const struct net_link *l, size_t *ret_count)
 {
-	return l->addr;
+	*ret_count = l->ip_count;
+	return l->ips;
 }
 
 int link_prepare_cut(struct net_link *l, struct err *e)
@@ -313,18 +211,18 @@ int link_prepare_cut(struct net_link *l, struct err *e)
 	(void)snprintf(in_name, sizeof(in_name), "sink-%u", l->net->sinks);
 	(void)snprintf(out_name, sizeof(out_name), "drain-%u", l->net->sinks);
 	l->net->sinks++;
-	struct lnl_end sink = { in_name, NULL }, drain = { out_name, NULL };
+	struct lnl_end sink = { in_name, NULL, l->on->mtu }, drain = { out_name, NULL, l->on->mtu };
 	if (lnl_veth(nl, &sink, &drain, -1, e) < 0 || lnl_info(nl, 0, in_name, &in, e) < 0 ||
 	    lnl_info(nl, 0, out_name, &out, e) < 0 ||
-	    lnl_enslave(nl, in.ifindex, l->net->bridge, LNL_PORT_SINK, e) < 0 ||
+	    lnl_enslave(nl, in.ifindex, l->on->bridge, LNL_PORT_SINK, e) < 0 ||
 	    lnl_set_up(nl, out.ifindex, true, e) < 0 || lnl_set_up(nl, in.ifindex, true, e) < 0)
-		return err_prefix(e, "sink for the link of '%s'", l->name);
+		return err_prefix(e, "sink for the link of '%s'", l->label);
 
 	int64_t deadline = clock_now() + UP_WAIT_MAX;
 	while (in.port_state != BR_STATE_FORWARDING) {
 		if (clock_now() >= deadline)
 			return ERR(e, ETIMEDOUT, "the sink for the link of '%s' does not forward",
-				   l->name);
+				   l->label);
 		nap(UP_POLL);
 		if (lnl_info(nl, in.ifindex, NULL, &in, e) < 0)
 			return -1;
@@ -338,7 +236,7 @@ int link_prepare_cut(struct net_link *l, struct err *e)
 static int drops_since(struct net_link *l, uint64_t *ret, struct err *e)
 {
 	struct lnl_info eth;
-	if (lnl_info(l->inside, l->eth, NULL, &eth, e) < 0)
+	if (lnl_info(l->host->inside, l->eth_index, NULL, &eth, e) < 0)
 		return -1;
 	*ret = eth.tx_dropped - l->drop_base;
 	return 0;
@@ -354,7 +252,7 @@ static int cut(struct net_link *l, struct err *e)
 	if (link_prepare_cut(l, e) < 0 || drops_since(l, &l->drop_base, e) < 0 ||
 	    lnl_fdb_set(l->net->nl, l->sink, l->mac, e) < 0 ||
 	    lnl_set_up(l->net->nl, l->port, false, e) < 0)
-		return err_prefix(e, "cut the link of '%s'", l->name);
+		return err_prefix(e, "cut the link of '%s'", l->label);
 	l->cut = true;
 	return 0;
 }
@@ -368,7 +266,7 @@ static int mend(struct net_link *l, struct err *e)
 	}
 	if (lnl_set_up(l->net->nl, l->port, true, e) < 0 || wait_ready(l, e) < 0 ||
 	    lnl_fdb_set(l->net->nl, l->port, l->mac, e) < 0)
-		return err_prefix(e, "mend the link of '%s'", l->name);
+		return err_prefix(e, "mend the link of '%s'", l->label);
 	if (l->cut && drops_since(l, &drops, e) < 0)
 		return -1;
 	l->dropped += drops;
@@ -376,7 +274,7 @@ static int mend(struct net_link *l, struct err *e)
 	if (lnl_rate_get(l->net->nl, l->port, &rate, e) < 0)
 		return -1;
 	if (rate != l->rate)
-		return ERR(e, 0, "the link of '%s' lost its rate limit in the cut", l->name);
+		return ERR(e, 0, "the link of '%s' lost its rate limit in the cut", l->label);
 	return 0;
 }
 
@@ -393,8 +291,8 @@ int link_is_up(struct net_link *l, bool *ret, struct err *e)
 	if (l->detached)
 		return 0;
 	if (port_ready(l, &ready, e) < 0 ||
-	    lnl_fdb_get(l->net->nl, l->net->bridge, l->mac, &port, e) < 0)
-		return err_prefix(e, "link of '%s'", l->name);
+	    lnl_fdb_get(l->net->nl, l->on->bridge, l->mac, &port, e) < 0)
+		return err_prefix(e, "link of '%s'", l->label);
 	*ret = ready && port == l->port;
 	return 0;
 }
@@ -405,7 +303,7 @@ int link_lost_frames(struct net_link *l, uint64_t *ret, struct err *e)
 	uint64_t drops = 0;
 	if ((l->sink != 0 && lnl_info(l->net->nl, l->sink, NULL, &sink, e) < 0) ||
 	    (l->cut && !l->detached && drops_since(l, &drops, e) < 0))
-		return err_prefix(e, "link of '%s'", l->name);
+		return err_prefix(e, "link of '%s'", l->label);
 	*ret = sink.tx_packets - l->sink_base + l->dropped + drops;
 	return 0;
 }
@@ -414,7 +312,7 @@ int link_bytes(struct net_link *l, uint64_t *sent, uint64_t *received, struct er
 {
 	struct lnl_info port = { 0 };
 	if (!l->detached && lnl_info(l->net->nl, l->port, NULL, &port, e) < 0)
-		return err_prefix(e, "link of '%s'", l->name);
+		return err_prefix(e, "link of '%s'", l->label);
 	*sent = l->sent + port.rx_bytes;
 	*received = l->received + port.tx_bytes;
 	return 0;
@@ -428,35 +326,11 @@ int link_detach(struct net_link *l, struct err *e)
 	if (link_prepare_cut(l, e) < 0 || (l->cut && drops_since(l, &drops, e) < 0) ||
 	    lnl_fdb_set(l->net->nl, l->sink, l->mac, e) < 0 ||
 	    link_bytes(l, &sent, &received, e) < 0)
-		return err_prefix(e, "take down the link of '%s'", l->name);
+		return err_prefix(e, "take down the link of '%s'", l->label);
 	l->dropped += drops;
 	l->sent = sent;
 	l->received = received;
 	l->detached = true;
-	unplug(l);
+	link_unplug(l);
 	return 0;
-}
-
-int link_reattach(struct net_link *l, int netns_fd, struct err *e)
-{
-	bool was_cut = l->cut;
-	if (link_detach(l, e) < 0 || connect_node(l, netns_fd, e) < 0)
-		return -1;
-	l->detached = l->cut = false;
-	if (meet_neighbours(l, e) < 0)
-		return -1;
-	return was_cut ? cut(l, e) : 0;
-}
-
-int link_socket(int netns_fd, int domain, int type, struct err *e)
-{
-	GUARD(fd) int own = open_own_netns(e);
-	if (own < 0 || enter_netns(netns_fd, e) < 0)
-		return -1;
-	int fd = socket(domain, type | SOCK_CLOEXEC, 0);
-	int code = errno;
-	return_to_netns(own);
-	if (fd < 0)
-		return ERR(e, code, "socket in a node");
-	return fd;
 }

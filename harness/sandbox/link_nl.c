@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness/sandbox/link_nl.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <linux/if.h>
+#include <linux/if_addr.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -196,6 +196,8 @@ static void put_end(struct nl_msg *msg, const struct lnl_end *end)
 	(void)nla_put_string(msg, IFLA_IFNAME, end->name);
 	if (end->mac != NULL)
 		(void)nla_put(msg, IFLA_ADDRESS, MAC_BYTES, end->mac);
+	if (end->mtu != 0)
+		(void)nla_put_u32(msg, IFLA_MTU, end->mtu);
 }
 
 int lnl_veth(struct nl_sock *sk, const struct lnl_end *end, const struct lnl_end *peer,
@@ -302,32 +304,61 @@ int lnl_fdb_get(struct nl_sock *sk, int bridge, const uint8_t *mac, int *ret_por
 	return 0;
 }
 
-int lnl_address(struct nl_sock *sk, int ifindex, uint32_t addr, uint8_t prefix, struct err *e)
+int lnl_no_arp(struct nl_sock *sk, int ifindex, struct err *e)
 {
-	struct ifaddrmsg head = { .ifa_family = AF_INET,
-				  .ifa_prefixlen = prefix,
+	struct ifinfomsg head = { .ifi_index = ifindex,
+				  .ifi_flags = IFF_NOARP,
+				  .ifi_change = IFF_NOARP };
+	return told(sk, link_message(RTM_NEWLINK, 0, &head),
+		    "turn an interface's address resolution off", e);
+}
+
+static unsigned char family(const struct ip *a)
+{
+	return a->len == IP4_BYTES ? AF_INET : AF_INET6;
+}
+
+int lnl_address(struct nl_sock *sk, int ifindex, const struct ip *a, struct err *e)
+{
+	struct ifaddrmsg head = { .ifa_family = family(a),
+				  .ifa_prefixlen = a->prefix,
 				  .ifa_index = (uint32_t)ifindex };
 	struct nl_msg *msg = message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof(head));
-	(void)nla_put(msg, IFA_LOCAL, sizeof(addr), &addr);
-	(void)nla_put(msg, IFA_ADDRESS, sizeof(addr), &addr);
-	if (prefix < 31) {
-		uint32_t mask = prefix == 0 ? 0 : htonl(~UINT32_C(0) << (32 - prefix));
-		uint32_t broadcast = (addr & mask) | ~mask;
-		(void)nla_put(msg, IFA_BROADCAST, sizeof(broadcast), &broadcast);
-	}
+	(void)nla_put(msg, IFA_LOCAL, a->len, a->bytes);
+	(void)nla_put(msg, IFA_ADDRESS, a->len, a->bytes);
+	if (a->len == IP6_BYTES)
+		(void)nla_put_u32(msg, IFA_FLAGS, IFA_F_NODAD);
+	else if (a->prefix < 31)
+		(void)nla_put(msg, IFA_BROADCAST, a->len, ip_network(a, true).bytes);
 	return told(sk, msg, "give a node its address", e);
 }
 
-int lnl_neighbour(struct nl_sock *sk, int ifindex, uint32_t addr, const uint8_t *mac, struct err *e)
+int lnl_neighbour(struct nl_sock *sk, int ifindex, const struct ip *a, const uint8_t *mac,
+		  struct err *e)
 {
-	struct ndmsg head = { .ndm_family = AF_INET,
+	struct ndmsg head = { .ndm_family = family(a),
 			      .ndm_ifindex = ifindex,
 			      .ndm_state = NUD_PERMANENT };
 	struct nl_msg *msg =
 		message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &head, sizeof(head));
-	(void)nla_put(msg, NDA_DST, sizeof(addr), &addr);
+	(void)nla_put(msg, NDA_DST, a->len, a->bytes);
 	(void)nla_put(msg, NDA_LLADDR, MAC_BYTES, mac);
 	return told(sk, msg, "tell a node its neighbour", e);
+}
+
+int lnl_route(struct nl_sock *sk, const struct ip *to, const struct ip *via, struct err *e)
+{
+	struct rtmsg head = { .rtm_family = family(via),
+			      .rtm_dst_len = to->prefix,
+			      .rtm_table = RT_TABLE_MAIN,
+			      .rtm_protocol = RTPROT_STATIC,
+			      .rtm_scope = RT_SCOPE_UNIVERSE,
+			      .rtm_type = RTN_UNICAST };
+	struct nl_msg *msg = message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof(head));
+	if (to->prefix > 0)
+		(void)nla_put(msg, RTA_DST, to->len, to->bytes);
+	(void)nla_put(msg, RTA_GATEWAY, via->len, via->bytes);
+	return told(sk, msg, "give a node a route", e);
 }
 
 int lnl_rate(struct nl_sock *sk, int ifindex, uint64_t rate, struct err *e)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "harness/base/err.h"
+#include "harness/model/ip.h"
 
 enum { MAC_BYTES = 6 };
 
@@ -37,6 +38,7 @@ int lnl_bridge(struct nl_sock *sk, const char *name, int *ret_ifindex, struct er
 struct lnl_end {
 	const char *name;
 	const uint8_t *mac; /* MAC_BYTES, or NULL: the kernel's choice */
+	uint32_t mtu;       /* bytes; 0: the kernel's choice */
 };
 /* Both ends of a veth pair; the peer starts its life in `peer_netns` (-1: here). The peer sends
  * one segment a packet, so that counters and rates move in frames and not in lumps of 64 KiB. */
@@ -59,9 +61,13 @@ int lnl_fdb_set(struct nl_sock *sk, int port, const uint8_t *mac, struct err *e)
 /* By which port frames to `mac` leave; 0: no entry. */
 int lnl_fdb_get(struct nl_sock *sk, int bridge, const uint8_t *mac, int *ret_port, struct err *e);
 
-int lnl_address(struct nl_sock *sk, int ifindex, uint32_t addr, uint8_t prefix, struct err *e);
-int lnl_neighbour(struct nl_sock *sk, int ifindex, uint32_t addr, const uint8_t *mac,
+/* No ARP, no neighbour discovery: frames go to the neighbours that are told, and nowhere else. */
+int lnl_no_arp(struct nl_sock *sk, int ifindex, struct err *e);
+int lnl_address(struct nl_sock *sk, int ifindex, const struct ip *a, struct err *e);
+int lnl_neighbour(struct nl_sock *sk, int ifindex, const struct ip *a, const uint8_t *mac,
 		  struct err *e);
+/* In the main table; to->prefix 0: the default route. */
+int lnl_route(struct nl_sock *sk, const struct ip *to, const struct ip *via, struct err *e);
 
 /* tbf as the root qdisc, read back: an error when the kernel holds something else. */
 int lnl_rate(struct nl_sock *sk, int ifindex, uint64_t rate, struct err *e);

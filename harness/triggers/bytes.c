@@ -12,7 +12,7 @@ enum { DETAIL_MAX = 160 };
 static const int64_t POLL_EVERY = NS_PER_MS;
 
 struct bytes_params {
-	const char *link;
+	const char *link, *on;
 	uint64_t over;
 };
 
@@ -23,6 +23,11 @@ static const struct param bytes_params[] = {
 	  .required = true,
 	  .linked = true,
 	  .help = "the node whose sent bytes count" },
+	{ .name = "switch",
+	  .type = PARAM_NAME,
+	  .offset = offsetof(struct bytes_params, on),
+	  .is_switch = true,
+	  .help = "over which link, where the node has several" },
 	{ .name = "over",
 	  .type = PARAM_SIZE,
 	  .offset = offsetof(struct bytes_params, over),
@@ -44,7 +49,7 @@ static int bytes_create(struct trigger **ret, const struct trigger_env *env, con
 			struct err *e)
 {
 	const struct bytes_params *p = params;
-	struct net_link *link = env->net != NULL ? switch_find(env->net, p->link) : NULL;
+	struct net_link *link = env->net != NULL ? network_find(env->net, p->link, p->on) : NULL;
 	if (link == NULL)
 		return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
 			      "trigger 'bytes': node '%s' has no link; give it an address",

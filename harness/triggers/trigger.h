@@ -18,7 +18,7 @@
 #include "harness/base/mutate.h"
 #include "harness/model/kind.h"
 #include "harness/sandbox/callwatch.h"
-#include "harness/sandbox/link.h"
+#include "harness/sandbox/network.h"
 #include "harness/sandbox/node.h"
 
 /* Where it struck; valid during fire(). */
@@ -33,8 +33,8 @@ struct strike_site {
 /* The engine's side. */
 struct trigger_env {
 	struct loop *loop;
-	struct node *node;      /* of its step */
-	struct net_switch *net; /* NULL in a drill without links */
+	struct node *node;   /* of its step */
+	struct network *net; /* NULL in a drill without links */
 	/* Strikes before it returns. At most once a trigger: it disarms itself first. */
 	void (*fire)(void *arg, const struct strike_site *site);
 	/* Something a reader should know (not an error). */

@@ -29,6 +29,11 @@ static const struct param link_rows[] = {
 	  .required = true,
 	  .linked = true,
 	  .help = "whose link to cut" },
+	{ .name = "switch",
+	  .type = PARAM_NAME,
+	  .offset = offsetof(struct fake_node, on),
+	  .is_switch = true,
+	  .help = "which one" },
 	{ 0 },
 };
 static const struct param power_rows[] = {

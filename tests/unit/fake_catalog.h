@@ -11,7 +11,7 @@ struct fake_kill {
 	const char *program;
 };
 struct fake_node {
-	const char *node;
+	const char *node, *on;
 };
 struct fake_package {
 	const char *node, *deb, *reindex;

@@ -74,8 +74,7 @@ static void down(void *arg, struct node *n, const char *why)
 	ck_assert(!node_alive(n));
 	ck_assert_str_ne(why, "");
 	rig->downs++;
-	if (rig->lab->net != NULL)
-		MUST(link_detach(switch_find(rig->lab->net, node_name(n)), &e));
+	MUST(network_node_down(rig->lab->net, node_name(n), &e));
 }
 
 static int boot(void *arg, struct node *n, struct err *e)
@@ -84,9 +83,7 @@ static int boot(void *arg, struct node *n, struct err *e)
 	rig->boots++;
 	if (node_boot(n, e) < 0)
 		return -1;
-	return rig->lab->net == NULL ? 0
-				     : link_reattach(switch_find(rig->lab->net, node_name(n)),
-						     node_netns_fd(n), e);
+	return network_node_up(rig->lab->net, node_name(n), node_netns_fd(n), e);
 }
 
 int rig_create(struct rig *rig, struct lab *lab, const char *kind, const char *params,

@@ -69,22 +69,33 @@ void lab_begin_disks(struct lab *lab, size_t nodes, enum disk_fs fs, uint64_t si
 void lab_links(struct lab *lab, uint64_t rate)
 {
 	struct err e = { 0 };
-	MUST(switch_create(&lab->net, &e));
+	MUST(network_create(&lab->net, &e));
+	MUST(network_add_switch(lab->net, "lan", 1500, &e));
 	for (size_t i = 0; i < lab->count; i++) {
-		struct link_spec spec = { .name = node_name(lab->node[i]),
-					  .netns_fd = node_netns_fd(lab->node[i]),
-					  .addr = htonl(0x0A090001 + (uint32_t)i),
-					  .prefix = 24,
-					  .rate = rate };
-		MUST(link_attach(lab->net, &spec, &lab->link[i], &e));
+		const struct ip ip = { { 10, 9, 0, (uint8_t)(i + 1) }, IP4_BYTES, 24 };
+		const struct link_spec link = { "lan", &ip, 1, rate };
+		const struct host_spec spec = { .name = node_name(lab->node[i]),
+						.netns_fd = node_netns_fd(lab->node[i]),
+						.links = &link,
+						.link_count = 1 };
+		MUST(network_attach(lab->net, &spec, &e));
+		lab->link[i] = network_find(lab->net, spec.name, "lan");
 	}
-	MUST(switch_seal(lab->net, &e));
+	MUST(network_seal(lab->net, &e));
+}
+
+uint32_t lab_addr(const struct net_link *l)
+{
+	size_t count;
+	uint32_t addr;
+	memcpy(&addr, link_ips(l, &count)->bytes, sizeof(addr));
+	return addr;
 }
 
 void lab_end(struct lab *lab)
 {
 	struct err e = { 0 };
-	switch_destroy(lab->net);
+	network_destroy(lab->net);
 	for (size_t i = 0; i < lab->count; i++)
 		ck_assert_msg(node_destroy(lab->node[i], &e) == 0, "%s", e.why);
 	ck_assert_msg(owner_destroy(lab->owner, &e) == 0, "%s", e.why);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "harness/base/loop.h"
-#include "harness/sandbox/link.h"
+#include "harness/sandbox/network.h"
 #include "harness/sandbox/node.h"
 #include "harness/sandbox/owner.h"
 
@@ -18,7 +18,7 @@ struct lab {
 	struct owner *owner;
 	struct node *node[LAB_NODES_MAX]; /* "n0", "n1", ... */
 	size_t count;
-	struct net_switch *net; /* lab_links() */
+	struct network *net; /* lab_links() */
 	struct net_link *link[LAB_NODES_MAX];
 };
 
@@ -28,6 +28,8 @@ void lab_begin(struct lab *lab, size_t nodes);
 void lab_begin_disks(struct lab *lab, size_t nodes, enum disk_fs fs, uint64_t size);
 /* 10.9.0.1/24 and up, each with this rate (0: none). */
 void lab_links(struct lab *lab, uint64_t rate);
+/* Its IPv4 address, in network byte order. */
+uint32_t lab_addr(const struct net_link *l);
 /* Fails the test when anything is left. */
 void lab_end(struct lab *lab);
 

@@ -33,7 +33,7 @@ static size_t field_size(const struct param *row)
 		[PARAM_ENUM] = sizeof(int),
 		[PARAM_FLAGS] = sizeof(uint64_t),
 		[PARAM_SIGNAL] = sizeof(int),
-		[PARAM_ADDR4] = sizeof(struct addr4),
+		[PARAM_ADDRESSES] = sizeof(struct list),
 		[PARAM_STRINGS] = sizeof(struct strings),
 		[PARAM_OBJECT] = 1,
 		[PARAM_LIST] = sizeof(struct list),

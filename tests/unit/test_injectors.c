@@ -343,8 +343,8 @@ static void send_datagram(struct lab *lab)
 	struct err e = { 0 };
 	struct sockaddr_in to = { .sin_family = AF_INET,
 				  .sin_port = htons(9),
-				  .sin_addr = { link_addr(lab->link[1]) } };
-	GUARD(fd) int fd = link_socket(node_netns_fd(lab->node[0]), AF_INET, SOCK_DGRAM, &e);
+				  .sin_addr = { lab_addr(lab->link[1]) } };
+	GUARD(fd) int fd = network_socket(node_netns_fd(lab->node[0]), AF_INET, SOCK_DGRAM, &e);
 	MUST(fd);
 	ck_assert_int_eq(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
 }
@@ -355,9 +355,9 @@ static bool reaches(struct lab *lab)
 	struct err e = { 0 };
 	struct sockaddr_in to = { .sin_family = AF_INET,
 				  .sin_port = htons(9),
-				  .sin_addr = { link_addr(lab->link[1]) } };
+				  .sin_addr = { lab_addr(lab->link[1]) } };
 	struct timeval limit = { .tv_sec = 3 };
-	GUARD(fd) int fd = link_socket(node_netns_fd(lab->node[0]), AF_INET, SOCK_STREAM, &e);
+	GUARD(fd) int fd = network_socket(node_netns_fd(lab->node[0]), AF_INET, SOCK_STREAM, &e);
 	MUST(fd);
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), -1);

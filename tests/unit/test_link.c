@@ -17,6 +17,7 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
+#include "harness/sandbox/hosts.h"
 #include "harness/sandbox/link_nl.h"
 #include "tests/unit/lab.h"
 #include "tests/unit/runner.h"
@@ -27,13 +28,13 @@ static struct sockaddr_in address(struct net_link *l)
 {
 	return (struct sockaddr_in){ .sin_family = AF_INET,
 				     .sin_port = htons(PORT),
-				     .sin_addr = { link_addr(l) } };
+				     .sin_addr = { lab_addr(l) } };
 }
 
 static int sock(struct lab *lab, size_t node, int domain, int type)
 {
 	struct err e = { 0 };
-	int fd = link_socket(node_netns_fd(lab->node[node]), domain, type, &e);
+	int fd = network_socket(node_netns_fd(lab->node[node]), domain, type, &e);
 	ck_assert_msg(fd >= 0, "%s", e.why);
 	return fd;
 }
@@ -365,19 +366,20 @@ START_TEST(failed_attach_leaves_nothing)
 	TEST_NEEDS_ROOT();
 	struct err e = { 0 };
 	struct lab lab;
-	struct net_link *l;
 	GUARD_BUF struct buf out = { 0 };
 	lab_begin(&lab, 1);
 	lab_links(&lab, 0);
-	struct link_spec again = { .name = "again",
-				   .netns_fd = node_netns_fd(lab.node[0]),
-				   .addr = htonl(0x0A090009),
-				   .prefix = 24 };
-	ck_assert_int_lt(link_attach(lab.net, &again, &l, &e), 0);
+	const struct ip ip = { { 10, 9, 0, 9 }, IP4_BYTES, 24 };
+	const struct link_spec link = { "lan", &ip, 1, 0 };
+	const struct host_spec again = { .name = "again",
+					 .netns_fd = node_netns_fd(lab.node[0]),
+					 .links = &link,
+					 .link_count = 1 };
+	ck_assert_int_lt(network_attach(lab.net, &again, &e), 0);
 	ck_assert_msg(strstr(e.why, "again") != NULL, "%s", e.why);
 	ck_assert_int_eq(e.code, EEXIST);
-	ck_assert_ptr_null(switch_find(lab.net, "again"));
-	ck_assert_ptr_eq(switch_find(lab.net, "n0"), lab.link[0]);
+	ck_assert_ptr_null(network_find(lab.net, "again", NULL));
+	ck_assert_ptr_eq(network_find(lab.net, "n0", NULL), lab.link[0]);
 	err_clear(&e);
 	MUST(io_read_file(AT_FDCWD, "/proc/thread-self/net/dev", PROC_MAX, &out, &e));
 	ck_assert_ptr_null(strstr(buf_str(&out), "port-1"));
@@ -423,6 +425,172 @@ START_TEST(host_is_not_touched)
 }
 END_TEST
 
+/* Two switches; n1 is the router between n0 (front) and n2 (back), by both families. */
+static void lab_routed(struct lab *lab)
+{
+	static const struct ip front[] = { { { 10, 9, 0, 1 }, IP4_BYTES, 24 },
+					   { { 0xFD, [15] = 1 }, IP6_BYTES, 64 } };
+	static const struct ip r_front[] = { { { 10, 9, 0, 254 }, IP4_BYTES, 24 },
+					     { { 0xFD, [15] = 0xFE }, IP6_BYTES, 64 } };
+	static const struct ip r_back[] = { { { 10, 8, 0, 254 }, IP4_BYTES, 24 },
+					    { { 0xFD, 1, [15] = 0xFE }, IP6_BYTES, 64 } };
+	static const struct ip back[] = { { { 10, 8, 0, 1 }, IP4_BYTES, 24 },
+					  { { 0xFD, 1, [15] = 1 }, IP6_BYTES, 64 } };
+	static const struct ip any4 = { .len = IP4_BYTES }, any6 = { .len = IP6_BYTES };
+	const struct net_route out[] = { { any4, r_front[0] }, { any6, r_front[1] } };
+	const struct net_route home[] = { { ip_network(&front[0], false), r_back[0] }, { any6, r_back[1] } };
+	const struct link_spec links[] = { { "front", front, 2, 0 },
+					   { "front", r_front, 2, 0 },
+					   { "back", r_back, 2, 0 },
+					   { "back", back, 2, 0 } };
+	struct host_spec hosts[] = {
+		{ .links = &links[0], .link_count = 1, .routes = out, .route_count = 2 },
+		{ .links = &links[1], .link_count = 2, .forward = true },
+		{ .links = &links[3], .link_count = 1, .routes = home, .route_count = 2 },
+	};
+	struct err e = { 0 };
+	MUST(network_create(&lab->net, &e));
+	MUST(network_add_switch(lab->net, "front", 1500, &e));
+	MUST(network_add_switch(lab->net, "back", 1400, &e));
+	for (size_t i = 0; i < 3; i++) {
+		hosts[i].name = node_name(lab->node[i]);
+		hosts[i].netns_fd = node_netns_fd(lab->node[i]);
+		MUST(network_attach(lab->net, &hosts[i], &e));
+	}
+	MUST(network_seal(lab->net, &e));
+}
+
+static int ping(struct lab *lab, size_t node, const char *to)
+{
+	GUARD(mem) char *script = mem_printf("ping -c 1 -W 2 %s", to);
+	return lab_sh(lab, node, script, NULL);
+}
+
+START_TEST(routed_by_both_families)
+{
+	TEST_NEEDS_ROOT();
+	struct lab lab;
+	GUARD_BUF struct buf out = { 0 };
+	lab_begin(&lab, 3);
+	lab_routed(&lab);
+	ck_assert_int_eq(ping(&lab, 0, "10.9.0.254"), 0);
+	ck_assert_int_eq(ping(&lab, 0, "fd00::fe"), 0);
+	ck_assert_int_eq(ping(&lab, 0, "10.8.0.1"), 0);
+	ck_assert_int_eq(ping(&lab, 0, "fd01::1"), 0);
+	ck_assert_int_eq(lab_sh(&lab, 1, "cat /sys/class/net/eth0/mtu /sys/class/net/eth1/mtu", &out),
+			 0);
+	ck_assert_str_eq(buf_str(&out), "1500\n1400\n");
+	/* Only the router goes between. */
+	ck_assert_int_eq(lab_sh(&lab, 1, "cat /proc/sys/net/ipv4/ip_forward", &out), 0);
+	ck_assert_int_eq(lab_sh(&lab, 0, "cat /proc/sys/net/ipv4/ip_forward", &out), 0);
+	ck_assert_str_eq(buf_str(&out), "1500\n1400\n1\n0\n");
+	lab_end(&lab);
+}
+END_TEST
+
+START_TEST(one_of_two_links_is_cut)
+{
+	TEST_NEEDS_ROOT();
+	struct err e = { 0 };
+	struct lab lab;
+	lab_begin(&lab, 3);
+	lab_routed(&lab);
+	struct net_link *front = network_find(lab.net, "n1", "front");
+	struct net_link *back = network_find(lab.net, "n1", "back");
+	ck_assert_ptr_ne(front, back);
+	ck_assert_str_eq(link_name(back), "n1 on back");
+	MUST(link_set_up(back, false, &e));
+	ck_assert(is_up(front) && !is_up(back));
+	ck_assert_int_eq(ping(&lab, 0, "fd00::fe"), 0);
+	ck_assert_uint_eq(lost(front), 0);
+	ck_assert_uint_eq(lost(back), 0);
+	ck_assert_int_ne(ping(&lab, 2, "fd01::fe"), 0);
+	ck_assert_uint_eq(lost(back), 1);
+	/* Its host goes down and up meanwhile: the cut one stays cut, routes and neighbours come
+	 * back. */
+	MUST(network_node_down(lab.net, "n1", &e));
+	MUST(node_kill(lab.node[1], &e));
+	MUST(node_boot(lab.node[1], &e));
+	MUST(network_node_up(lab.net, "n1", node_netns_fd(lab.node[1]), &e));
+	ck_assert(is_up(front) && !is_up(back));
+	MUST(link_set_up(back, true, &e));
+	ck_assert_int_eq(ping(&lab, 0, "fd01::1"), 0);
+	ck_assert_int_eq(ping(&lab, 2, "10.9.0.1"), 0);
+	lab_end(&lab);
+}
+END_TEST
+
+/* Nothing moves that no node has sent: not when links come up, nor behind a cut. */
+START_TEST(ip6_is_quiet)
+{
+	TEST_NEEDS_ROOT();
+	struct err e = { 0 };
+	struct lab lab;
+	static const char *const links[][2] = {
+		{ "n0", "front" }, { "n1", "front" }, { "n1", "back" }, { "n2", "back" }
+	};
+	lab_begin(&lab, 3);
+	lab_routed(&lab);
+	for (int round = 0; round < 2; round++) {
+		lab_run(&lab, NULL, 1500 * NS_PER_MS); /* reports come within a second */
+		for (size_t i = 0; i < 4; i++) {
+			uint64_t sent, received;
+			struct net_link *l = network_find(lab.net, links[i][0], links[i][1]);
+			MUST(link_bytes(l, &sent, &received, &e));
+			ck_assert_msg(sent == 0 && received == 0, "%s: %d/%d bytes in round %d",
+				      link_name(l), (int)sent, (int)received, round);
+			MUST(link_set_up(l, false, &e));
+			MUST(link_set_up(l, true, &e));
+			ck_assert_uint_eq(lost(l), 0);
+		}
+	}
+	lab_end(&lab);
+}
+END_TEST
+
+static bool is_that(void *arg, const char *name)
+{
+	return strcmp(name, arg) == 0;
+}
+
+START_TEST(names_are_those_of_the_nearest_link)
+{
+	TEST_NEEDS_ROOT();
+	struct lab lab;
+	struct ip ip;
+	char text[IP_TEXT_MAX];
+	const char *why = NULL;
+	struct err e = { 0 };
+	GUARD_BUF struct buf out = { 0 };
+	lab_begin(&lab, 3);
+	lab_routed(&lab);
+	ck_assert(network_resolve(lab.net, "n0", "n1", &ip));
+	ck_assert_str_eq(ip_text(&ip, text), "10.9.0.254");
+	ck_assert(network_resolve(lab.net, "n2", "n1", &ip));
+	ck_assert_str_eq(ip_text(&ip, text), "10.8.0.254");
+	ck_assert(network_resolve(lab.net, "n2", "n1.front", &ip));
+	ck_assert_str_eq(ip_text(&ip, text), "10.9.0.254");
+	ck_assert(!network_resolve(lab.net, "n2", "n0.back", &ip));
+	ck_assert(!network_resolve(lab.net, "n2", "n9", &ip));
+	char n1[] = "n1";
+	network_hosts(lab.net, "n2", is_that, n1, &out);
+	ck_assert_ptr_null(strstr(buf_str(&out), "\tn1\n"));
+	ck_assert_ptr_nonnull(strstr(buf_str(&out), "fd01::fe\tn1.back\n"));
+	buf_clear(&out);
+	lab_write(&lab, 2, "/etc/hosts", "10.1.1.1 other # n1\n10.1.1.2 n0");
+	ck_assert_int_eq(hosts_write(lab.node[2], lab.net, &why, &e), 1);
+	ck_assert_int_eq(lab_sh(&lab, 2, "cat /etc/hosts", &out), 0);
+	ck_assert_str_eq(buf_str(&out), "10.1.1.1 other # n1\n10.1.1.2 n0\n"
+					"10.9.0.1\tn0.front\nfd00::1\tn0.front\n"
+					"10.8.0.254\tn1\nfd01::fe\tn1\n"
+					"10.9.0.254\tn1.front\nfd00::fe\tn1.front\n"
+					"10.8.0.254\tn1.back\nfd01::fe\tn1.back\n"
+					"10.8.0.1\tn2\nfd01::1\tn2\n"
+					"10.8.0.1\tn2.back\nfd01::1\tn2.back\n");
+	lab_end(&lab);
+}
+END_TEST
+
 Suite *suite_link(void);
 Suite *suite_link(void)
 {
@@ -440,6 +608,10 @@ Suite *suite_link(void)
 	tcase_add_test(t, node_sees_one_quiet_interface);
 	tcase_add_test(t, failed_attach_leaves_nothing);
 	tcase_add_test(t, host_is_not_touched);
+	tcase_add_test(t, routed_by_both_families);
+	tcase_add_test(t, one_of_two_links_is_cut);
+	tcase_add_test(t, ip6_is_quiet);
+	tcase_add_test(t, names_are_those_of_the_nearest_link);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -128,23 +128,40 @@ static const struct {
 	const char *text, *addr;
 	int prefix; /* -1: refused */
 } addresses[] = {
-	{ "10.0.0.2/24", "10.0.0.2", 24 }, { "192.168.1.1/30", "192.168.1.1", 30 },
-	{ "10.0.0.2", NULL, -1 },          { "10.0.0.2/", NULL, -1 },
-	{ "10.0.0.2/31", NULL, -1 },       { "10.0.0.2/7", NULL, -1 },
-	{ "10.0.0.256/24", NULL, -1 },     { "10.0.2/24", NULL, -1 },
-	{ "10.0.0.2/2x", NULL, -1 },       { "fe80::1/64", NULL, -1 },
-	{ "10.0.0.2/024", NULL, -1 },      { "/24", NULL, -1 },
+	{ "10.0.0.2/24", "10.0.0.2", 24 },
+	{ "192.168.1.1/30", "192.168.1.1", 30 },
+	{ "10.0.0.2", NULL, -1 },
+	{ "10.0.0.2/", NULL, -1 },
+	{ "10.0.0.2/31", NULL, -1 },
+	{ "10.0.0.2/7", NULL, -1 },
+	{ "10.0.0.256/24", NULL, -1 },
+	{ "10.0.2/24", NULL, -1 },
+	{ "10.0.0.2/2x", NULL, -1 },
+	{ "fd00::2/64", "fd00::2", 64 },
+	{ "10.0.0.2/024", NULL, -1 },
+	{ "/24", NULL, -1 },
+	{ "FD00:0::2/126", "fd00::2", 126 },
+	{ "fd00::2/127", NULL, -1 },
+	{ "fe80::1/64", NULL, -1 },
+	{ "ff02::1/64", NULL, -1 },
+	{ "::1/64", NULL, -1 },
+	{ "::ffff:10.0.0.2/64", NULL, -1 },
+	{ "127.0.0.1/8", NULL, -1 },
+	{ "224.0.0.1/24", NULL, -1 },
+	{ "fd00::2/", NULL, -1 },
+	{ "fd00::2/1000", NULL, -1 },
 };
 
 START_TEST(test_addresses)
 {
 	struct err e = { 0 };
-	struct addr4 a = { 0 };
-	int rc = param_parse_addr4(addresses[_i].text, &a, &e);
+	struct ip a = { 0 };
+	char text[IP_TEXT_MAX];
+	int rc = param_parse_address(addresses[_i].text, &a, &e);
 	ck_assert_int_eq(rc, addresses[_i].prefix < 0 ? -1 : 0);
-	ck_assert_int_eq(a.set, addresses[_i].prefix >= 0);
+	ck_assert_int_eq(a.len != 0, addresses[_i].prefix >= 0);
 	if (rc == 0) {
-		ck_assert_uint_eq(a.addr, inet_addr(addresses[_i].addr));
+		ck_assert_str_eq(ip_text(&a, text), addresses[_i].addr);
 		ck_assert_int_eq(a.prefix, addresses[_i].prefix);
 	}
 }
@@ -179,7 +196,7 @@ struct all {
 	int64_t duration;
 	double percent;
 	int word, signal, mode;
-	struct addr4 addr;
+	struct list addr;
 	struct strings strings, words;
 	struct inner inner;
 	struct list list, map;
@@ -221,7 +238,7 @@ static const struct param all_rows[] = {
 	{ .name = "word", .type = PARAM_ENUM, AT(word), .names = word_names, .def = "green" },
 	{ .name = "signal", .type = PARAM_SIGNAL, AT(signal), .def = "KILL" },
 	{ .name = "mode", .type = PARAM_MODE, AT(mode) },
-	{ .name = "addr", .type = PARAM_ADDR4, AT(addr) },
+	{ .name = "addr", .type = PARAM_ADDRESSES, AT(addr) },
 	{ .name = "strings", .type = PARAM_STRINGS, AT(strings) },
 	{ .name = "words", .type = PARAM_STRINGS, AT(words), .def = "a,b" },
 	{ .name = "inner",

@@ -116,6 +116,21 @@ static const char *whole_dir(void)
 	return dir;
 }
 
+static const struct link_plan *only_link(const struct node_plan *n)
+{
+	ck_assert_uint_eq(n->links.count, 1);
+	const struct link_plan *l = n->links.items;
+	ck_assert_str_eq(l->on, "lan");
+	ck_assert_uint_eq(l->addresses.count, 1);
+	return l;
+}
+
+static const char *only_address(const struct node_plan *n)
+{
+	static char text[IP_TEXT_MAX];
+	return ip_prefix_text(only_link(n)->addresses.items, text);
+}
+
 START_TEST(test_nodes)
 {
 	struct plan_doc *d = load_text(whole_dir(), whole);
@@ -126,13 +141,13 @@ START_TEST(test_nodes)
 	ck_assert_ptr_null(plan_node(p, "we"));
 	ck_assert_int_eq(web->root.kind, ROOT_DEBIAN);
 	ck_assert_str_eq(web->root.include.items[0], "sed=1.0");
-	ck_assert_uint_eq(web->address.addr, inet_addr("10.0.0.2"));
-	ck_assert_uint_eq(web->rate, 1000000);
+	ck_assert_str_eq(only_address(web), "10.0.0.2/24");
+	ck_assert_uint_eq(only_link(web)->rate, 1000000);
 	ck_assert_uint_eq(web->limits.memory, 64 << 20);
 	ck_assert_uint_eq(web->limits.pids, 100);
 	/* like: fields that it gives are its own, whole; all others are the other's */
-	ck_assert_uint_eq(client->address.addr, inet_addr("10.0.0.3"));
-	ck_assert_uint_eq(client->rate, 1000000);
+	ck_assert_str_eq(only_address(client), "10.0.0.3/24");
+	ck_assert_uint_eq(only_link(client)->rate, 1000000);
 	ck_assert_uint_eq(client->limits.memory, 0);
 	ck_assert(client->limits.cpu == 150.0);
 	ck_assert_uint_eq(client->services.count, 0);
@@ -277,7 +292,7 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(p->state.nodes.count, 1); /* every node */
 	ck_assert_uint_eq(p->fault_count, 0);
 	ck_assert_str_eq(p->title, p->slug);
-	ck_assert(!p->nodes[0].address.set);
+	ck_assert_uint_eq(p->nodes[0].links.count, 0);
 	plan_free(d);
 }
 END_TEST
@@ -408,7 +423,8 @@ START_TEST(test_plan_json)
 	ck_assert_int_eq(json_get_int(json_get(r, "window"), "recovery_ns", 0), 30 * NS_PER_S);
 	const struct json *web = json_get(json_get(r, "nodes"), "web");
 	ck_assert_int_eq(json_get_int(json_get(web, "limits"), "memory_bytes", 0), 64 << 20);
-	ck_assert_str_eq(json_get_string(web, "address", ""), "10.0.0.2/24");
+	const struct json *lan = json_get(json_get(web, "links"), "lan");
+	ck_assert_str_eq(json_get_string(lan, "address", ""), "10.0.0.2/24");
 	const struct json *probe = json_first(json_get(r, "steady_state"));
 	ck_assert_int_eq(json_get_int(json_get(probe, "expect"), "status", 0), 204);
 	const struct json *fault = json_first(json_get(r, "faults"));

@@ -150,9 +150,9 @@ static void canned_begin(struct canned *c, struct lab *lab)
 	struct err e = { 0 };
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_port = htons(PORT),
-				  .sin_addr = { link_addr(lab->link[1]) } };
+				  .sin_addr = { lab_addr(lab->link[1]) } };
 	*c = (struct canned){ .lab = lab, .peer = -1 };
-	c->listener = link_socket(node_netns_fd(lab->node[1]), AF_INET, SOCK_STREAM, &e);
+	c->listener = network_socket(node_netns_fd(lab->node[1]), AF_INET, SOCK_STREAM, &e);
 	MUST(c->listener);
 	ck_assert_int_eq(bind(c->listener, (struct sockaddr *)&at, sizeof(at)), 0);
 	ck_assert_int_eq(listen(c->listener, 4), 0);

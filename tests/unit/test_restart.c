@@ -146,9 +146,9 @@ START_TEST(many_lives)
 		struct ends ends = { 0 };
 		struct proc *p = start(&lab, "while :; do echo x >> /srv-log; done", &ends);
 		MUST(node_kill(lab.node[0], &e));
-		MUST(link_detach(lab.link[0], &e));
+		MUST(network_node_down(lab.net, "n0", &e));
 		MUST(node_boot(lab.node[0], &e));
-		MUST(link_reattach(lab.link[0], node_netns_fd(lab.node[0]), &e));
+		MUST(network_node_up(lab.net, "n0", node_netns_fd(lab.node[0]), &e));
 		ck_assert_uint_eq(ends.count, 1);
 		proc_free(p);
 	}
@@ -194,7 +194,7 @@ START_TEST(its_link_comes_back)
 	ping(&lab, 0, 2, true);
 	MUST(link_bytes(l, &sent, &before, &e));
 	MUST(node_kill(lab.node[0], &e));
-	MUST(link_detach(l, &e));
+	MUST(network_node_down(lab.net, "n0", &e));
 	MUST(link_is_up(l, &up, &e));
 	ck_assert(!up);
 	ping(&lab, 1, 0, false);
@@ -202,7 +202,7 @@ START_TEST(its_link_comes_back)
 	ck_assert_uint_eq(lost, 1);
 	ping(&lab, 1, 2, true);
 	MUST(node_boot(lab.node[0], &e));
-	MUST(link_reattach(l, node_netns_fd(lab.node[0]), &e));
+	MUST(network_node_up(lab.net, "n0", node_netns_fd(lab.node[0]), &e));
 	MUST(link_is_up(l, &up, &e));
 	ck_assert(up);
 	MUST(link_bytes(l, &sent, &received, &e));
@@ -233,11 +233,11 @@ START_TEST(a_cut_link_comes_back_cut)
 	lab_links(&lab, 0);
 	MUST(link_set_up(lab.link[0], false, &e));
 	MUST(node_kill(lab.node[0], &e));
-	MUST(link_detach(lab.link[0], &e));
+	MUST(network_node_down(lab.net, "n0", &e));
 	if (mended)
 		MUST(link_set_up(lab.link[0], true, &e));
 	MUST(node_boot(lab.node[0], &e));
-	MUST(link_reattach(lab.link[0], node_netns_fd(lab.node[0]), &e));
+	MUST(network_node_up(lab.net, "n0", node_netns_fd(lab.node[0]), &e));
 	MUST(link_is_up(lab.link[0], &up, &e));
 	ck_assert(up == mended);
 	ping(&lab, 1, 0, mended);

@@ -357,8 +357,8 @@ static void chatter(struct lab *lab, size_t from, unsigned frames)
 	static const char data[DATAGRAM];
 	struct sockaddr_in to = { .sin_family = AF_INET,
 				  .sin_port = htons(PORT),
-				  .sin_addr = { link_addr(lab->link[1 - from]) } };
-	GUARD(fd) int fd = link_socket(node_netns_fd(lab->node[from]), AF_INET, SOCK_DGRAM, &e);
+				  .sin_addr = { lab_addr(lab->link[1 - from]) } };
+	GUARD(fd) int fd = network_socket(node_netns_fd(lab->node[from]), AF_INET, SOCK_DGRAM, &e);
 	ck_assert_msg(fd >= 0, "%s", e.why);
 	for (unsigned i = 0; i < frames; i++)
 		ck_assert_int_eq(
@@ -371,8 +371,8 @@ static int listen_at(struct lab *lab, size_t node)
 	struct err e = { 0 };
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_port = htons(PORT),
-				  .sin_addr = { link_addr(lab->link[node]) } };
-	int fd = link_socket(node_netns_fd(lab->node[node]), AF_INET, SOCK_DGRAM, &e);
+				  .sin_addr = { lab_addr(lab->link[node]) } };
+	int fd = network_socket(node_netns_fd(lab->node[node]), AF_INET, SOCK_DGRAM, &e);
 	ck_assert_msg(fd >= 0, "%s", e.why);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	return fd;
