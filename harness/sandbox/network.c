@@ -159,12 +159,21 @@ int network_attach(struct network *n, const struct host_spec *spec, struct err *
 	return 0;
 }
 
+static bool speaks(const struct net_link *l, uint8_t family_len)
+{
+	for (size_t i = 0; i < l->ip_count; i++)
+		if (l->ips[i].len == family_len)
+			return true;
+	return false;
+}
+
 static int meet(struct net_link *l, const struct net_link *other, struct err *e)
 {
 	if (other->on != l->on)
 		return 0;
 	for (size_t i = 0; i < other->ip_count; i++)
-		if (lnl_neighbour(l->host->inside, l->eth_index, &other->ips[i], other->mac, e) < 0)
+		if (speaks(l, other->ips[i].len) &&
+		    lnl_neighbour(l->host->inside, l->eth_index, &other->ips[i], other->mac, e) < 0)
 			return err_prefix(e, "link of '%s'", l->label);
 	return 0;
 }
