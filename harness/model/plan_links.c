@@ -287,8 +287,8 @@ static int kind_link(struct compile *c, const struct json *v, const struct kind 
 		return 0;
 	if (given == NULL && n->links.count > 1)
 		return json_err(e, c->ctx.doc, at != NULL ? at : v,
-				"%s: node \"%s\" has several links; say which by \"%s\": %s", kind->name,
-				n->name, on->name, links_of(c, n, ""));
+				"%s: node \"%s\" has several links; say which by \"%s\": %s",
+				kind->name, n->name, on->name, links_of(c, n, ""));
 	const struct link_plan *l = n->links.items;
 	for (size_t i = 0; given != NULL && i < n->links.count; i++)
 		if (strcmp(l[i].on, given) == 0)

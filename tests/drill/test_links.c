@@ -6,8 +6,9 @@
 #define LINKS "tests/drill/scenarios/links.json"
 
 static const struct toy_strike cases[] = {
-	{ "back cut beside it", "back-cut-beside-it", "not_reached", "front alone", NULL, NULL },
-	{ "front cut", "front-cut", "restored", "front alone",
+	{ "back cut beside it", "back-cut-beside-it", "not_reached", "before the step", NULL,
+	  NULL },
+	{ "front cut", "front-cut", "harmless", "before the step",
 	  "frame(s) for node router on front lost while a step ran", NULL },
 	{ "back cut in mid-download", "back-cut-in-mid-download", "restored",
 	  "'router on front' had sent ", "frame(s) for node router on back lost while a step ran",

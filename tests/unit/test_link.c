@@ -438,7 +438,8 @@ static void lab_routed(struct lab *lab)
 					  { { 0xFD, 1, [15] = 1 }, IP6_BYTES, 64 } };
 	static const struct ip any4 = { .len = IP4_BYTES }, any6 = { .len = IP6_BYTES };
 	const struct net_route out[] = { { any4, r_front[0] }, { any6, r_front[1] } };
-	const struct net_route home[] = { { ip_network(&front[0], false), r_back[0] }, { any6, r_back[1] } };
+	const struct net_route home[] = { { ip_network(&front[0], false), r_back[0] },
+					  { any6, r_back[1] } };
 	const struct link_spec links[] = { { "front", front, 2, 0 },
 					   { "front", r_front, 2, 0 },
 					   { "back", r_back, 2, 0 },
@@ -477,8 +478,8 @@ START_TEST(routed_by_both_families)
 	ck_assert_int_eq(ping(&lab, 0, "fd00::fe"), 0);
 	ck_assert_int_eq(ping(&lab, 0, "10.8.0.1"), 0);
 	ck_assert_int_eq(ping(&lab, 0, "fd01::1"), 0);
-	ck_assert_int_eq(lab_sh(&lab, 1, "cat /sys/class/net/eth0/mtu /sys/class/net/eth1/mtu", &out),
-			 0);
+	ck_assert_int_eq(
+		lab_sh(&lab, 1, "cat /sys/class/net/eth0/mtu /sys/class/net/eth1/mtu", &out), 0);
 	ck_assert_str_eq(buf_str(&out), "1500\n1400\n");
 	/* Only the router goes between. */
 	ck_assert_int_eq(lab_sh(&lab, 1, "cat /proc/sys/net/ipv4/ip_forward", &out), 0);
