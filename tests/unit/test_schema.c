@@ -13,10 +13,10 @@ START_TEST(all_tables_are_in_it)
 	plan_schema(&fake_catalog, &b);
 	MUST(json_parse(&doc, "schema.json", b.data, b.len, &e));
 	const struct json *r = json_root(doc), *defs = json_get(r, "$defs");
-	static const char *const top[] = { "$schema",   "title",         "include", "vars",
-					   "window",    "defaults",      "nodes",   "steady_state",
-					   "goal",      "state",         "patch",   "rollback",
-					   "rollbacks", "rollback_when", "faults" };
+	static const char *const top[] = { "$schema",      "title",     "include",       "vars",
+					   "window",       "defaults",  "nodes",         "switches",
+					   "steady_state", "goal",      "state",         "patch",
+					   "rollback",     "rollbacks", "rollback_when", "faults" };
 	const struct json *properties = json_get(r, "properties");
 	ck_assert_uint_eq(json_size(properties), sizeof(top) / sizeof(top[0]));
 	for (size_t i = 0; i < sizeof(top) / sizeof(top[0]); i++)
