@@ -94,18 +94,24 @@ bool ip_overlap(const struct ip *a, const struct ip *b)
 	return a->prefix < b->prefix ? ip_within(b, a) : ip_within(a, b);
 }
 
+static const struct ip not_hosts[] = {
+	{ { 0 }, IP4_BYTES, 8 },           { { 127 }, IP4_BYTES, 8 },  { { 224 }, IP4_BYTES, 3 },
+	{ { 0 }, IP6_BYTES, 80 }, /* unspecified, loopback, mapped and compatible ones */
+	{ { 0xFE, 0x80 }, IP6_BYTES, 10 }, { { 0xFF }, IP6_BYTES, 8 },
+};
+
 bool ip_for_hosts(const struct ip *a)
 {
-	static const struct ip not_hosts[] = {
-		{ { 0 }, IP4_BYTES, 8 },
-		{ { 127 }, IP4_BYTES, 8 },
-		{ { 224 }, IP4_BYTES, 3 },
-		{ { 0 }, IP6_BYTES, 80 }, /* unspecified, loopback, mapped and compatible ones */
-		{ { 0xFE, 0x80 }, IP6_BYTES, 10 },
-		{ { 0xFF }, IP6_BYTES, 8 },
-	};
 	for (size_t i = 0; i < sizeof(not_hosts) / sizeof(not_hosts[0]); i++)
 		if (ip_within(a, &not_hosts[i]))
 			return false;
 	return true;
+}
+
+bool ip_none_for_hosts(const struct ip *net)
+{
+	for (size_t i = 0; i < sizeof(not_hosts) / sizeof(not_hosts[0]); i++)
+		if (net->prefix >= not_hosts[i].prefix && ip_within(net, &not_hosts[i]))
+			return true;
+	return false;
 }

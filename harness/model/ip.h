@@ -32,5 +32,7 @@ bool ip_overlap(const struct ip *a, const struct ip *b);
 struct ip ip_network(const struct ip *a, bool ones);
 /* What a host can have: no loopback, multicast, link-local, unspecified or mapped address. */
 bool ip_for_hosts(const struct ip *a);
+/* A network all of whose addresses are such. */
+bool ip_none_for_hosts(const struct ip *net);
 
 #endif

@@ -110,6 +110,26 @@ static int check_switch(struct compile *c, const struct json *at, const struct l
 	return 0;
 }
 
+/* What says something of links that a node does not have would be without effect. */
+static int check_unlinked(struct compile *c, const struct node_links_file *f,
+			  const struct node_plan *n, struct err *e)
+{
+	const struct {
+		const char *name;
+		const struct json *at;
+	} of_links[] = {
+		{ "rate", f->rate_at },
+		{ "routes", n->routes.count > 0 ? f->routes_at : NULL },
+		{ "forward", n->forward ? f->forward_at : NULL },
+	};
+	for (size_t i = 0; i < sizeof(of_links) / sizeof(of_links[0]); i++)
+		if (of_links[i].at != NULL)
+			return json_key_err(e, c->ctx.doc, of_links[i].at,
+					    "%s: node \"%s\" has no link; give it an \"address\"",
+					    of_links[i].name, n->name);
+	return 0;
+}
+
 int plan_node_links(struct compile *c, const struct node_links_file *f, struct node_plan *n,
 		    struct err *e)
 {
@@ -118,14 +138,13 @@ int plan_node_links(struct compile *c, const struct node_links_file *f, struct n
 				    "both \"address\" and \"links\"; write all in \"links\"");
 	if (f->address_at != NULL)
 		return alone(c, f, n, e);
-	if (f->links_at == NULL && n->routes.count > 0)
-		return json_key_err(e, c->ctx.doc, f->routes_at,
-				    "routes: the node has no link; give it an \"address\"");
-	if (n->links.count > 0 && f->rate_at != NULL)
+	if (n->links.count == 0)
+		return check_unlinked(c, f, n, e);
+	if (f->rate_at != NULL)
 		return json_key_err(e, c->ctx.doc, f->rate_at,
 				    "rate: the node has \"links\"; write it into one of these");
 	const struct link_plan *l = n->links.items;
-	const struct json *v = f->links_at != NULL ? json_first(f->links_at) : NULL;
+	const struct json *v = json_first(f->links_at);
 	for (size_t i = 0; i < n->links.count; i++, v = json_next(v))
 		if (check_switch(c, v, &l[i], e) < 0)
 			return -1;
@@ -173,6 +192,9 @@ static int check_pair(struct compile *c, const struct placed *a, const struct pl
 	char text[IP_TEXT_MAX], other[IP_TEXT_MAX];
 	struct ip net = ip_network(o->ip, false);
 	bool together = strcmp(a->link->on, o->link->on) == 0;
+	if (ip_same(a->ip, o->ip) && a->node == o->node)
+		return json_err(e, c->ctx.doc, a->at, "node \"%s\" has %s twice; remove one",
+				a->node->name, ip_text(a->ip, text));
 	if (ip_same(a->ip, o->ip))
 		return json_err(e, c->ctx.doc, a->at,
 				"node \"%s\" and node \"%s\" both have %s; give each its own "

@@ -2,6 +2,7 @@
 /* Nodes: each with what it gives itself and what it takes over by `like`. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "harness/base/guard.h"
@@ -334,6 +335,7 @@ static void find_links(const struct json *nodes, const struct json *node, struct
 	f->links_at = field_of(nodes, node, "links");
 	f->rate_at = field_of(nodes, node, "rate");
 	f->routes_at = field_of(nodes, node, "routes");
+	f->forward_at = field_of(nodes, node, "forward");
 	if (address != NULL && links == NULL)
 		f->links_at = NULL;
 	if (links != NULL && address == NULL)
@@ -371,6 +373,22 @@ static int decode_node(struct compile *c, const struct json *nodes, const struct
 	return 0;
 }
 
+/* Names resolve in nodes, by /etc/hosts: it knows no case, and "localhost" as the node itself. */
+static int check_host_name(struct compile *c, const struct json *node, struct err *e)
+{
+	const char *name = json_key(node);
+	if (strcasecmp(name, "localhost") == 0)
+		return json_key_err(e, c->ctx.doc, node,
+				    "\"%s\" is every node itself; choose another name", name);
+	for (size_t i = 0; i < c->pd->nodes.count; i++)
+		if (strcasecmp(name, c->pd->nodes.items[i]) == 0)
+			return json_key_err(e, c->ctx.doc, node,
+					    "\"%s\" and \"%s\" are one host name; choose another "
+					    "for one of them",
+					    c->pd->nodes.items[i], name);
+	return 0;
+}
+
 static int name_nodes(struct compile *c, const struct json *nodes, struct err *e)
 {
 	if (json_type(nodes) != JSON_OBJECT || json_size(nodes) == 0)
@@ -389,6 +407,8 @@ static int name_nodes(struct compile *c, const struct json *nodes, struct err *e
 					    "\"%s\" is not a node's name; write letters, "
 					    "digits or \"-\", as in a host name",
 					    name);
+		if (check_host_name(c, v, e) < 0)
+			return -1;
 		if (json_type(v) != JSON_OBJECT)
 			return json_err(e, c->ctx.doc, v, "%s: this is %s; write an object", name,
 					json_type_name(v));

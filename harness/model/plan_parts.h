@@ -42,7 +42,7 @@ struct slugs {
 
 /* What a node's file says of its links, and where; NULL: nothing. */
 struct node_links_file {
-	const struct json *address_at, *rate_at, *links_at, *routes_at;
+	const struct json *address_at, *rate_at, *links_at, *routes_at, *forward_at;
 	struct list address; /* struct ip */
 	uint64_t rate;
 };

@@ -79,7 +79,12 @@ static int check_via(struct compile *c, const struct json *at, const struct node
 	struct ip other = { 0 };
 	GUARD_BUF struct buf own = { 0 };
 	const struct link_plan *on = NULL;
-	if (!ip_parse(r->via_text, &r->via))
+	if (!ip_parse(r->via_text, &r->via) && plan_node(c->plan, r->via_text) != NULL)
+		return json_err(e, c->ctx.doc, at,
+				"via: \"%s\" is a node's name; write its address on one of the "
+				"switches of node \"%s\"",
+				r->via_text, n->name);
+	if (r->via.len == 0)
 		return json_err(e, c->ctx.doc, at,
 				"via: \"%s\" is not an address; write a node's, such as "
 				"\"10.0.0.1\"",
@@ -120,6 +125,11 @@ static int check_to(struct compile *c, const struct json *at, const struct node_
 	if (!ip_same(&net, &r->to))
 		return json_err(e, c->ctx.doc, at, "to: %s is in a network, not one; write \"%s\"",
 				ip_prefix_text(&r->to, text), ip_prefix_text(&net, fit));
+	if (ip_none_for_hosts(&r->to))
+		return json_err(e, c->ctx.doc, at,
+				"to: %s is no network of hosts; write one such as \"10.1.0.0/24\", "
+				"or \"default\"",
+				r->to_text);
 	if (r->to.len != r->via.len)
 		return json_err(e, c->ctx.doc, at,
 				"to: %s and via %s are not of one family; write two IPv4 or two "
