@@ -18,7 +18,7 @@ find harness injectors reports -name '*.[ch]' 2>/dev/null | sort | xargs awk '
 		may["harness/cli"] = may["harness/engine"] "reports harness/cli "
 		# header pattern -> the files that may name it
 		wrapper["^cjson/"] = "harness/model/json.c "
-		wrapper["^seccomp[.]h$"] = "harness/sandbox/filter.c "
+		wrapper["^seccomp[.]h$"] = "harness/sandbox/filter.c harness/sandbox/baseline.c "
 		wrapper["^netlink/"] = "harness/sandbox/link.c harness/sandbox/link_nl.c harness/sandbox/link_nl.h "
 		wrapper["^libcgroup"] = "harness/sandbox/cgroup_v1.c "
 		wrapper["^xxhash[.]h$"] = "harness/base/hash.c "

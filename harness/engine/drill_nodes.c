@@ -53,6 +53,8 @@ static int node_up(struct drill *d, size_t i, struct err *e)
 			    .cpus = limits->cpus,
 			    .io_read = limits->io.read,
 			    .io_write = limits->io.write },
+		.may_mount = at->plan->may_mount,
+		.no_new_privs = at->plan->no_new_privs,
 	};
 	roots_into(root, &spec);
 	if (node_create(&at->node, d->loop, d->spec->owner, &spec, e) < 0)

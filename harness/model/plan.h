@@ -143,6 +143,7 @@ struct node_plan {
 	struct list routes; /* struct route_plan */
 	bool forward;       /* packets for others go on */
 	struct limits_plan limits;
+	bool may_mount, no_new_privs;
 	struct list files;    /* struct file_plan, sorted by dest */
 	struct strings setup; /* sh -ec commands, run once into a cached layer */
 	struct list services; /* struct service_plan, in the file's order */

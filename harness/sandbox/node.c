@@ -18,6 +18,7 @@
 
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
+#include "harness/sandbox/baseline.h"
 #include "harness/sandbox/node_private.h"
 #include "harness/sandbox/upper.h"
 
@@ -115,6 +116,9 @@ static int start_init(struct node *n, struct err *e)
 	const int on = 1;
 	if (setsockopt(n->sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return ERR(e, errno, "ask for credentials");
+	const struct sock_fprog *refused = baseline_program(n->spec.may_mount, e);
+	if (refused == NULL)
+		return -1;
 	GUARD(fd) int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (self < 0)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "pidfd_open (Linux 5.3)");
@@ -135,7 +139,7 @@ static int start_init(struct node *n, struct err *e)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
 			      "make the node's namespaces (needs root)");
 	if (pid == 0)
-		node_init_main(&(struct init_task){ &n->spec, n->before, theirs, self });
+		node_init_main(&(struct init_task){ &n->spec, n->before, refused, theirs, self });
 	n->init = (pid_t)pid;
 	return 0;
 }

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,14 +24,14 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
+#include "harness/sandbox/confine.h"
 #include "harness/sandbox/node_private.h"
 
 enum {
 	SOCK_FD = 3,
 	HARNESS_FD = 4,
 	FIRST_FREE_FD = 5,
-	SCRATCH_FD = 64,       /* above the fixed ones */
-	FILES_SOFT_MAX = 1024, /* RLIMIT_NOFILE, as a login gives */
+	SCRATCH_FD = 64, /* above the fixed ones */
 };
 
 /* Programs that the harness asked for and that have not ended: pid inside -> id. */
@@ -71,18 +70,6 @@ static bool harness_lives(void)
 {
 	struct pollfd p = { .fd = HARNESS_FD, .events = POLLIN };
 	return poll(&p, 1, 0) == 0;
-}
-
-static int own_limits(struct err *e)
-{
-	struct rlimit core = { 0, 0 };
-	struct rlimit files;
-	if (setrlimit(RLIMIT_CORE, &core) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return ERR(e, errno, "set resource limits");
-	files.rlim_cur = files.rlim_max < FILES_SOFT_MAX ? files.rlim_max : FILES_SOFT_MAX;
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-		return ERR(e, errno, "set resource limits");
-	return 0;
 }
 
 static int loopback_up(struct err *e)
@@ -151,14 +138,17 @@ static int build(const struct init_task *task, struct msg_ready *ready, struct e
 	(void)prctl(PR_SET_NAME, "backout-init");
 	(void)setsid(); /* the terminal's ^C is the harness's alone */
 	(void)umask(022);
-	if (own_limits(e) < 0 || node_mounts(task, ready, e) < 0)
+	if (confine_limits(e) < 0 || node_mounts(task, ready, e) < 0)
 		return -1;
 	if (sethostname(task->spec->name, strlen(task->spec->name)) < 0)
 		return ERR(e, errno, "set the host name '%s'", task->spec->name);
 	large_pids();
 	if (loopback_up(e) < 0 || null_stdio(e) < 0)
 		return -1;
-	return own_cgroups(ready, e);
+	if (confine_mounts(e) < 0 || node_count_mounts(&ready->mounts, e) < 0 ||
+	    own_cgroups(ready, e) < 0)
+		return -1;
+	return confine_process(task->refused, task->spec->no_new_privs, e);
 }
 
 static void tell(enum msg_kind kind, uint32_t id, int value)

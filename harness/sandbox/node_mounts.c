@@ -97,7 +97,7 @@ static int mount_overlay(const char *before)
 	int rc;
 	for (int i = 0;; i++) {
 		/* Over the lower itself: no folder more. */
-		rc = mount("overlay", "lower", "overlay", 0, options);
+		rc = mount("overlay", "lower", "overlay", MS_NODEV, options);
 		if (rc == 0 || errno != EBUSY || i == BUSY_TRIES)
 			return rc;
 		(void)usleep(BUSY_WAIT_US);
@@ -176,7 +176,7 @@ struct tmp_mount {
 static const struct tmp_mount mounts[] = {
 	{ "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
 	{ "/sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
-	{ "/dev", "tmpfs", MS_NOSUID, "mode=0755,size=1m" },
+	{ "/dev", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m" },
 	{ "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
 	  "newinstance,ptmxmode=0666,mode=0620,gid=5" },
 	{ "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777" },
@@ -184,10 +184,54 @@ static const struct tmp_mount mounts[] = {
 	{ "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777" },
 };
 
+static const struct {
+	const char *path;
+	unsigned major, minor;
+} devices[] = {
+	{ "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
+	{ "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+};
+static const struct {
+	const char *path, *target;
+} links[] = {
+	{ "/dev/ptmx", "pts/ptmx" },          { "/dev/fd", "/proc/self/fd" },
+	{ "/dev/stdin", "/proc/self/fd/0" },  { "/dev/stdout", "/proc/self/fd/1" },
+	{ "/dev/stderr", "/proc/self/fd/2" },
+};
+
+/* No mount of a node opens devices: who makes the node of a disk has a name and nothing behind it.
+ * Only these few are bound, file by file, from a memory file system that does, and that goes. It
+ * lies for a moment where /dev/shm will. */
+static int make_devices(struct err *e)
+{
+	static const char stage[] = "/dev/shm";
+	if (mkdir(stage, 0755) < 0 ||
+	    mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k") < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "mount tmpfs for devices in the node");
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		const char *path = devices[i].path;
+		char made[64];
+		(void)snprintf(made, sizeof(made), "%s%s", stage, strrchr(path, '/'));
+		if (mknod(made, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) < 0 ||
+		    chmod(made, 0666) < 0 || mknod(path, S_IFREG | 0666, 0) < 0 ||
+		    mount(made, path, "none", MS_BIND, NULL) < 0)
+			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "make device '%s' in the node",
+				      path);
+	}
+	if (umount2(stage, MNT_DETACH) < 0)
+		return ERR(e, errno, "detach the devices' file system");
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlink(links[i].target, links[i].path) < 0)
+			return ERR(e, errno, "link '%s' in the node", links[i].path);
+	return 0;
+}
+
 static int mount_all(struct err *e)
 {
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
 		const struct tmp_mount *m = &mounts[i];
+		if (strcmp(m->where, "/dev/pts") == 0 && make_devices(e) < 0)
+			return -1;
 		if (mkdir(m->where, 0755) < 0 && errno != EEXIST)
 			return ERR(e, errno, "make folder '%s' in the node", m->where);
 		if (mount(m->type, m->where, m->type, m->flags, m->options) < 0)
@@ -197,17 +241,33 @@ static int mount_all(struct err *e)
 	return 0;
 }
 
-size_t node_own_mounts(void)
+size_t node_own_mounts(const struct node *n)
 {
-	return sizeof(mounts) / sizeof(mounts[0]) + 1;
+	return n->ready.mounts;
 }
 
+/* Those below /proc, /sys and /dev are what confines a node; how many there are hangs on the
+ * kernel, so it is their count that tells of others. */
 bool node_own_mount(const char *point)
 {
+	static const char *const below[] = { "/proc/", "/sys/", "/dev/" };
 	bool own = strcmp(point, "/") == 0;
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++)
 		own |= strcmp(point, mounts[i].where) == 0;
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++)
+		own |= strncmp(point, below[i], strlen(below[i])) == 0;
 	return own;
+}
+
+int node_count_mounts(size_t *ret, struct err *e)
+{
+	GUARD_BUF struct buf text = { 0 };
+	if (io_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, e) < 0)
+		return -1;
+	*ret = 0;
+	for (const char *p = buf_str(&text); (p = strchr(p, '\n')) != NULL; p++)
+		(*ret)++;
+	return 0;
 }
 
 static int fill_fresh(struct err *e)
@@ -236,36 +296,6 @@ static int fill_from(int from, struct err *e)
 	}
 	tree_copy_destroy(copy);
 	return ret;
-}
-
-static const struct {
-	const char *path;
-	unsigned major, minor;
-} devices[] = {
-	{ "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
-	{ "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
-};
-static const struct {
-	const char *path, *target;
-} links[] = {
-	{ "/dev/ptmx", "pts/ptmx" },          { "/dev/fd", "/proc/self/fd" },
-	{ "/dev/stdin", "/proc/self/fd/0" },  { "/dev/stdout", "/proc/self/fd/1" },
-	{ "/dev/stderr", "/proc/self/fd/2" },
-};
-
-static int make_devices(struct err *e)
-{
-	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
-		if (mknod(devices[i].path, S_IFCHR | 0666,
-			  makedev(devices[i].major, devices[i].minor)) < 0 ||
-		    chmod(devices[i].path, 0666) < 0)
-			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "make device '%s' in the node",
-				      devices[i].path);
-	}
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
-		if (symlink(links[i].target, links[i].path) < 0)
-			return ERR(e, errno, "link '%s' in the node", links[i].path);
-	return 0;
 }
 
 /* The kernel does not show an option that is its own default. */
@@ -362,7 +392,7 @@ int node_mounts(const struct init_task *task, struct msg_ready *ready, struct er
 	bool one_fs, again = task->before[0] != '\0';
 	GUARD(fd) int from = -1;
 	if (mount_root(task, ready, &one_fs, &from, e) < 0 || mount_all(e) < 0 ||
-	    make_devices(e) < 0 || (from < 0 ? fill_fresh(e) : fill_from(from, e)) < 0 ||
+	    (from < 0 ? fill_fresh(e) : fill_from(from, e)) < 0 ||
 	    read_back(task->spec, ready, one_fs, e) < 0)
 		return -1;
 	/* A host boots on a full disk, too. */

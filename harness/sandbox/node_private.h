@@ -62,6 +62,7 @@ struct msg_ready {
 	char options[NODE_OPTIONS_MAX];
 	char notice[NODE_NOTICE_MAX];
 	char device[DISK_DEVICE_MAX]; /* of a disk */
+	size_t mounts;
 };
 
 /* Behind it come, each NUL-terminated: cwd, user, argv words, env words. */
@@ -130,12 +131,14 @@ struct proc {
 struct init_task {
 	const struct node_spec *spec;
 	const char *before; /* options of the root's mount in the node's last life; "": none */
+	const struct sock_fprog *refused; /* baseline.h */
 	int sock, harness_pidfd;
 };
 _Noreturn void node_init_main(const struct init_task *task);
 
 /* node_mounts.c, in the node's own mount namespace. */
 int node_mounts(const struct init_task *task, struct msg_ready *ready, struct err *e);
+int node_count_mounts(size_t *ret, struct err *e);
 
 /* node_exec.c: in a fork of init; never returns. */
 _Noreturn void node_exec_child(const struct msg_spawn *m, size_t len, const int fds[SPAWN_FDS],

@@ -76,12 +76,12 @@ int upper_mounts(const struct node *n, struct upper_mounts *ret, struct err *e)
 		if (sscanf(line, "%*s %*s %*s %*s %4095s", point) != 1)
 			continue;
 		ret->count++;
-		if (!node_own_mount(point) || ret->count > node_own_mounts()) {
+		if (!node_own_mount(point) || ret->count > node_own_mounts(n)) {
 			buf_puts(&ret->others, point);
 			buf_putc(&ret->others, '\n');
 		}
 	}
-	ret->changed = ret->others.len > 0 || ret->count != node_own_mounts();
+	ret->changed = ret->others.len > 0 || ret->count != node_own_mounts(n);
 	return 0;
 }
 

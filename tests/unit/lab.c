@@ -50,6 +50,15 @@ void lab_begin(struct lab *lab, size_t nodes)
 					.root_path = test_busybox_root() });
 }
 
+void lab_begin_mounting(struct lab *lab)
+{
+	open_lab(lab);
+	make_nodes(lab, 1,
+		   &(struct node_spec){ .root_kind = NODE_ROOT_DIR,
+					.root_path = test_busybox_root(),
+					.may_mount = true });
+}
+
 void lab_begin_disks(struct lab *lab, size_t nodes, enum disk_fs fs, uint64_t size)
 {
 	struct err e = { 0 };

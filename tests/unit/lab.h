@@ -24,6 +24,8 @@ struct lab {
 
 /* Fails the test when it cannot. The caller's network namespace changes with lab_links(). */
 void lab_begin(struct lab *lab, size_t nodes);
+/* One node, whose programs may mount. */
+void lab_begin_mounting(struct lab *lab);
 /* The same with disks of their own: image_disk() of the busybox root. */
 void lab_begin_disks(struct lab *lab, size_t nodes, enum disk_fs fs, uint64_t size);
 /* 10.9.0.1/24 and up, each with this rate (0: none). */

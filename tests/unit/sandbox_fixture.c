@@ -118,6 +118,7 @@ struct node *bench_node(struct bench *b, const char *name, const struct cgroup_l
 	struct node_spec spec = { .name = name,
 				  .root_kind = NODE_ROOT_DIR,
 				  .root_path = test_busybox_root(),
+				  .may_mount = b->may_mount,
 				  .work_dir = bench_work(b) };
 	if (limits != NULL)
 		spec.limits = *limits;

@@ -14,6 +14,7 @@ struct bench {
 	struct owner *owner;
 	struct loop *loop;
 	unsigned nodes; /* made so far: each has a work folder of its own */
+	bool may_mount; /* those that bench_node() will make */
 };
 
 void bench_open(struct bench *b);

@@ -110,6 +110,7 @@ enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 static struct node *open_prepared(struct bench *b)
 {
 	bench_open(b);
+	b->may_mount = true;
 	struct node *n = bench_node(b, "n", NULL);
 	ck_assert_int_eq(bench_sh(n, capture_prepare, NULL), 0);
 	return n;

@@ -26,6 +26,7 @@ static struct node *boot(struct bench *b, const char *image)
 	const struct node_spec spec = { .name = "n",
 					.root_kind = NODE_ROOT_IMAGE,
 					.root_path = image,
+					.may_mount = true,
 					.work_dir = bench_work(b) };
 	MUST(node_create(&n, b->loop, b->owner, &spec, &e));
 	return n;

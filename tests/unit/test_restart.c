@@ -55,7 +55,7 @@ static const struct {
 	{ "echo x > /tmp/f; echo x > /run/f; echo x > /dev/shm/f", "ls /tmp /run /dev/shm",
 	  "/dev/shm:\n\n/run:\nlock\n\n/tmp:\n" },
 	{ "mount -t tmpfs none /mnt 2>/dev/null || mount -t tmpfs none /srv; echo",
-	  "grep -c ' tmpfs ' /proc/mounts", "4\n" },
+	  "grep -c ' /mnt tmpfs\\| /srv tmpfs' /proc/mounts; true", "0\n" },
 	{ "hostname other", "hostname", "n0\n" },
 	{ "sleep 60 & sleep 60 &", "ps -o comm | grep -c sleep; true", "0\n" },
 };
@@ -65,7 +65,7 @@ START_TEST(a_root_survives_and_memory_does_not)
 	TEST_NEEDS_ROOT();
 	struct lab lab;
 	struct err e = { 0 };
-	lab_begin(&lab, 1);
+	lab_begin_mounting(&lab);
 	struct node *n = lab.node[0];
 	GUARD(mem) char *mounted = mem_strdup(node_mount_options(n));
 	for (size_t i = 0; i < sizeof(lives) / sizeof(lives[0]); i++) {

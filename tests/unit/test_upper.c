@@ -25,6 +25,7 @@ static struct node *boot(struct bench *b, enum node_root kind, const char *root,
 	const struct node_spec spec = { .name = "n",
 					.root_kind = kind,
 					.root_path = root,
+					.may_mount = true,
 					.work_dir = bench_work(b),
 					.from = from };
 	MUST(node_create(&n, b->loop, b->owner, &spec, &e));
