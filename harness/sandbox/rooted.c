@@ -37,7 +37,10 @@ int rooted_read(int root_fd, const char *path, size_t max, struct buf *ret, stru
 	GUARD(fd)
 	int fd = rooted_open(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, ROOTED_FOLLOW);
 	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : ERR(e, errno, "open '%s'", path);
+		/* EACCES: a device, which the mounts of a node do not open. */
+		return errno == ENOENT || errno == ENOTDIR || errno == EACCES
+			       ? 0
+			       : ERR(e, errno, "open '%s'", path);
 	GUARD(mem) char *chunk = mem_alloc(ROOTED_CHUNK);
 	size_t total = 0;
 	for (;;) {
