@@ -17,12 +17,30 @@ void drill_node_crashed(struct drill *d, const struct node *n, const char *why)
 {
 	struct drill_node *at = node_of(d, n);
 	struct err e = { 0 };
+	at->down = true;
 	journal_put(d->journal, EVENT_NODE_DOWN, F_STR("node", at->plan->name), F_STR("why", why));
 	if (network_node_down(d->net, at->plan->name, &e) < 0)
 		journal_put(d->journal, EVENT_NOTICE, F_STR("what", e.why));
 	/* Numbers and times of files may come again with other content. */
 	capture_cache_destroy(at->cache);
 	at->cache = capture_cache_create();
+}
+
+void drill_nodes_look(struct drill *d)
+{
+	for (size_t i = 0; i < d->plan->node_count; i++) {
+		const struct drill_node *at = &d->nodes[i];
+		if (at->node != NULL && !at->down && !node_alive(at->node))
+			drill_node_crashed(d, at->node, node_end(at->node));
+	}
+}
+
+int drill_node_needed(struct drill *d, struct drill_node *at, struct err *e)
+{
+	drill_nodes_look(d);
+	if (node_alive(at->node))
+		return 0;
+	return node_kill(at->node, e) < 0 ? -1 : drill_node_boot(d, at->node, e);
 }
 
 static void forget_program(struct drill_service *s)
@@ -49,10 +67,11 @@ static int services_again(struct drill *d, const struct drill_node *at, struct e
 
 int drill_node_boot(struct drill *d, struct node *n, struct err *e)
 {
-	const struct drill_node *at = node_of(d, n);
+	struct drill_node *at = node_of(d, n);
 	int64_t begin = clock_now();
 	if (node_boot(n, e) < 0)
 		return -1;
+	at->down = false;
 	journal_put(d->journal, EVENT_NODE_UP, F_STR("node", at->plan->name),
 		    F_STR("mount", node_mount_options(n)), F_INT("took", clock_now() - begin),
 		    F_BOOL("again", true));

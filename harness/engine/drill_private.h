@@ -22,6 +22,7 @@ struct drill_node {
 	struct capture_cache *cache;
 	char *work_dir;
 	char *base_dir; /* holds work_dir and the saved copies of injectors */
+	bool down;      /* and the journal says so */
 };
 
 struct drill_service {
@@ -81,6 +82,10 @@ struct drill_node *drill_node(struct drill *d, const char *name); /* NULL: none 
 /* drill_crash.c: a node that an injector has taken down, and its boot: link, capture's cache and
  * services. A service that does not come up again is journalled; that is health's to judge. */
 void drill_node_crashed(struct drill *d, const struct node *n, const char *why);
+/* Says of nodes that went down by themselves (reboot(2)) that they did. */
+void drill_nodes_look(struct drill *d);
+/* Its files are to be looked at: one that is down is switched on for that. */
+int drill_node_needed(struct drill *d, struct drill_node *at, struct err *e);
 int drill_node_boot(struct drill *d, struct node *n, struct err *e);
 
 /* drill_steps.c */

@@ -44,6 +44,10 @@ static int capture_node(struct drill *d, size_t node, enum state_phase phase, st
 		.told_from = earlier,
 		.fd = fd,
 	};
+	if (drill_node_needed(d, at, e) < 0) {
+		free(mine);
+		return err_prefix(e, "node '%s' to be looked at", at->plan->name);
+	}
 	struct capture_result r;
 	int result =
 		fd < 0 ? ERR(e, errno, "create '%s'", path) : capture_state(at->node, &spec, &r, e);

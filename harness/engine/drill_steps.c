@@ -227,6 +227,7 @@ static void journal_end(struct drill *d, bool in_rollback, size_t index, const s
 	size_t len = end->ok ? 0 : strlen(why);
 	if (use.killed != NULL && len > 0)
 		(void)snprintf(why + len, ERR_WHY_MAX - len, "; %s", use.killed);
+	drill_nodes_look(d);
 	journal_put(d->journal, EVENT_STEP_END, F_STR("section", section_of(d, in_rollback)),
 		    F_STR("step", step->name), F_INT("index", index), F_STR("node", step->node),
 		    F_BOOL("ok", end->ok), F_INT("exit", exited ? WEXITSTATUS(status) : -1),

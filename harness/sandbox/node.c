@@ -201,9 +201,9 @@ static void on_init_end(void *arg, pid_t pid, int status, bool gone)
 {
 	struct node *n = arg;
 	(void)pid;
-	(void)status;
 	if (!gone)
 		return;
+	n->end_status = status;
 	n->child_src = NULL; /* the loop has removed it */
 	n->init = 0;
 	n->alive = false;
@@ -372,6 +372,15 @@ int node_answers(struct node *n, struct err *e)
 	return n->answered
 		       ? 0
 		       : ERR(e, ETIMEDOUT, "the init of node '%s' does not answer", n->spec.name);
+}
+
+/* The kernel ends a PID namespace whose program calls reboot(2) by these two. */
+const char *node_end(const struct node *n)
+{
+	int signo = WIFSIGNALED(n->end_status) ? WTERMSIG(n->end_status) : 0;
+	return signo == SIGHUP	 ? "it has rebooted itself"
+	       : signo == SIGINT ? "it has switched itself off"
+				 : "its init has ended";
 }
 
 unsigned node_refused(const struct node *n)

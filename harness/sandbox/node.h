@@ -95,6 +95,8 @@ struct node_cgroup *node_cgroup(const struct node *n);
 const struct cgroup_limits *node_limits(const struct node *n); /* but for cpus and io_of */
 /* Its init is asked and answers (two seconds at most); may tell ends of programs. */
 int node_answers(struct node *n, struct err *e);
+/* Of one that went down by itself: why. Down it stays; node_kill() before a node_boot(). */
+const char *node_end(const struct node *n);
 /* How many programs, but those `apart`, could not be started since it is down. */
 unsigned node_refused(const struct node *n);
 
