@@ -193,7 +193,8 @@ static int open_kept(struct shell *sh, const struct replay *r, struct session *s
 	GUARD(mem) char *dir = mem_printf("%s/%s", replay_view(r)->dir, item->label);
 	GUARD(mem) char *from = mem_printf("%s/kept-copy", owner_work_dir(s->owner));
 	GUARD(mem) char *work = mem_printf("%s/kept-node", owner_work_dir(s->owner));
-	struct node_spec spec = { .name = at->name, .from = from,
+	struct node_spec spec = { .name = at->name,
+				  .from = from,
 				  .work_dir = work,
 				  .may_mount = at->may_mount,
 				  .no_new_privs = at->no_new_privs };

@@ -30,9 +30,9 @@
 #endif
 
 enum {
-	SEARCH_TREE = 2, /* libseccomp: a search tree instead of a list */
+	SEARCH_TREE = 2,   /* libseccomp: a search tree instead of a list */
 	MADV_POISON = 100, /* MADV_HWPOISON, and MADV_SOFT_OFFLINE behind it: the host's memory */
-	FAN_CONTENT = 4,   /* FAN_CLASS_CONTENT and PRE_CONTENT: could hold the harness's own reads */
+	FAN_CONTENT = 4, /* FAN_CLASS_CONTENT and PRE_CONTENT: could hold the harness's own reads */
 	FAN_PRE_CONTENT = 8,
 	X32_BIT = 0x40000000,
 };
@@ -76,7 +76,10 @@ static const struct refusal mounting[] = { MOUNTING(X) };
 
 /* (argument & mask) == value is refused with EPERM. Of personalities only those that change how
  * the own memory is laid out by surprise; 0xffffffff asks, and is let through. */
-#define PERSONA(bit) { SCMP_SYS(personality), 0, 0x80000000 | (bit), bit }
+#define PERSONA(bit)                                                                               \
+	{                                                                                          \
+		SCMP_SYS(personality), 0, 0x80000000 | (bit), bit                                  \
+	}
 struct by_argument {
 	int nr;
 	unsigned arg;
@@ -164,8 +167,8 @@ static const struct sock_filter front[] = {
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NR_OPEN_TREE_ATTR, 0, 1),
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 };
-/* vsock leads to whatever the host is a guest of. Only by socket(2) of the native ABI: the arguments
- * of socketcall lie in memory. */
+/* vsock leads to whatever the host is a guest of. Only by socket(2) of the native ABI: the
+ * arguments of socketcall lie in memory. */
 static const struct sock_filter vsock[] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_NATIVE, 0, 5),

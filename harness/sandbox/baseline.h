@@ -3,7 +3,8 @@
  * The system calls that no program of a node gets, whatever it is (seccomp): those that reach what
  * namespaces do not divide, as modules, clocks, keys, mounts. They are refused (EPERM; ENOSYS where
  * programs then go another way), never told to anybody, so they stand beside the filters of
- * filter.h: of two filters the stricter answer counts. All ABIs of the machine; an unknown one kills.
+ * filter.h: of two filters the stricter answer counts. All ABIs of the machine; an unknown one
+ * kills.
  */
 #ifndef BACKOUT_SANDBOX_BASELINE_H
 #define BACKOUT_SANDBOX_BASELINE_H

@@ -103,7 +103,8 @@ int disk_mount(enum disk_fs fs, const char *image, const char *where, char devic
 	if (fd < 0)
 		return -1;
 	/* What bears the same id, a node's last mount, may be a moment in going. */
-	for (int i = 0; mount(own, where, disk_fs_names[fs], MS_NODEV, kinds[fs].options) < 0; i++) {
+	for (int i = 0; mount(own, where, disk_fs_names[fs], MS_NODEV, kinds[fs].options) < 0;
+	     i++) {
 		int code = errno;
 		if (code == ENODEV)
 			return ERR_AS(e, EXIT_UNAVAILABLE, 0, "this kernel has no %s (modprobe %s)",

@@ -378,7 +378,7 @@ int node_answers(struct node *n, struct err *e)
 const char *node_end(const struct node *n)
 {
 	int signo = WIFSIGNALED(n->end_status) ? WTERMSIG(n->end_status) : 0;
-	return signo == SIGHUP	 ? "it has rebooted itself"
+	return signo == SIGHUP   ? "it has rebooted itself"
 	       : signo == SIGINT ? "it has switched itself off"
 				 : "its init has ended";
 }

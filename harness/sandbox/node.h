@@ -7,8 +7,9 @@
  *
  * Inside: / overlay (index=on,xino=on, read back; xino only where root and work folder lie on
  * different file systems, else the kernel has no use for it), /proc, minimal /dev with devpts, shm,
- * tmpfs on /run and /tmp, /sys read-only; confined as confine.h says. `sh` children get an empty environment but PATH,
- * HOME, TERM=dumb, LANG=C.UTF-8 and what the spec adds. Needs CAP_SYS_ADMIN and friends (root).
+ * tmpfs on /run and /tmp, /sys read-only; confined as confine.h says. `sh` children get an empty
+ * environment but PATH, HOME, TERM=dumb, LANG=C.UTF-8 and what the spec adds. Needs CAP_SYS_ADMIN
+ * and friends (root).
  */
 #ifndef BACKOUT_SANDBOX_NODE_H
 #define BACKOUT_SANDBOX_NODE_H
@@ -43,12 +44,12 @@ struct node_spec {
 	const char *work_dir; /* existing empty folder for upper and work, on a real file system;
 				 the caller removes it after node_destroy() */
 	struct cgroup_limits limits;
-	bool may_mount;    /* its programs mount and enter namespaces: as good as root on the host */
+	bool may_mount; /* its programs mount and enter namespaces: as good as root on the host */
 	bool no_new_privs; /* set-uid programs and file capabilities give nothing */
-	const char *from; /* NULL: a pristine node. Else a folder as upper_copy() makes it, of a
-			     node with this very root: the new one begins with that state (a DISK
-			     with the disk in there instead of root_path's). Taken
-			     apart whatever comes of it; on the file system of work_dir */
+	const char *from;  /* NULL: a pristine node. Else a folder as upper_copy() makes it, of a
+			      node with this very root: the new one begins with that state (a DISK
+			      with the disk in there instead of root_path's). Taken
+			      apart whatever comes of it; on the file system of work_dir */
 };
 
 struct node;

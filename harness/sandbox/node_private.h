@@ -95,7 +95,7 @@ struct node {
 	int root_fd, netns_fd, pidns_fd;
 	int proc_fd; /* its own procfs, whatever is mounted over it by now */
 	bool alive;
-	int end_status;             /* of an init that ended by itself, as waitpid(2) gives it */
+	int end_status;            /* of an init that ended by itself, as waitpid(2) gives it */
 	bool answered;             /* PONG came */
 	unsigned refused;          /* programs of the workflow that a dead node could not start */
 	char disk_name[HASH_TEXT]; /* what node_disk_name() said last; "": nothing */

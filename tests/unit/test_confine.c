@@ -49,8 +49,8 @@ static const struct {
 	{ SYS_umount2, { 1, 0 }, EPERM, true },
 	{ SYS_pivot_root, { 1, 1 }, EPERM, true },
 	{ SYS_setns, { BAD, 0 }, EPERM, true },
-	{ 428, { BAD, 1, 0 }, ENOSYS, true }, /* open_tree */
-	{ 430, { 1, 0 }, ENOSYS, true },      /* fsopen */
+	{ 428, { BAD, 1, 0 }, ENOSYS, true },    /* open_tree */
+	{ 430, { 1, 0 }, ENOSYS, true },         /* fsopen */
 	{ 442, { BAD, 1, 0, 0 }, ENOSYS, true }, /* mount_setattr */
 	{ 457, { 0, 0, 0, 0 }, ENOSYS, true },   /* statmount */
 };
@@ -105,7 +105,8 @@ START_TEST(others_are_let_through)
 	const struct sock_fprog *plain = baseline_program(false, &e);
 	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
 		ck_assert_msg(ask(plain, fine[i].nr, fine[i].args) == 0, "call %ld", fine[i].nr);
-	/* How mounts propagate, which unshare(1) sets: the kernel itself says that there is none. */
+	/* How mounts propagate, which unshare(1) sets: the kernel itself says that there is none.
+	 */
 	ck_assert_int_ne(ask(plain, SYS_mount, (long[]){ 0, 1, 0, MS_PRIVATE_FLAG }), EPERM);
 }
 END_TEST
