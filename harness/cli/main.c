@@ -9,6 +9,7 @@
 #include "harness/base/log.h"
 #include "harness/cli/command.h"
 #include "harness/model/json.h"
+#include "harness/sandbox/ownfile.h"
 
 enum {
 	COMMANDS_MAX = 32,
@@ -75,6 +76,14 @@ static int help(const char *name)
 	return c != NULL ? c->run(2, argv) : unknown(name);
 }
 
+static void leave_file(void)
+{
+	struct err e = { 0 };
+	if (ownfile_leave(&e) < 0)
+		log_warn("root in a node can reach backout's own file: %s",
+			 e.why);
+}
+
 static int dispatch(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -90,7 +99,11 @@ static int dispatch(int argc, char **argv)
 	if (strcmp(argv[1], "help") == 0)
 		return help(argc > 2 ? argv[2] : NULL);
 	const struct command *c = find(argv[1]);
-	return c != NULL ? c->run(argc - 1, argv + 1) : unknown(argv[1]);
+	if (c == NULL)
+		return unknown(argv[1]);
+	if (c->makes_nodes)
+		leave_file();
+	return c->run(argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv)

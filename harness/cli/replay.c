@@ -162,4 +162,5 @@ const struct command command_replay = {
 	.help = "repeat a drill of a run from its folder, and compare the outcomes",
 	.usage = "RUN [DRILL] [--times N] [--json]   (RUN may be a bundle's file)",
 	.run = replay_run,
+	.makes_nodes = true,
 };

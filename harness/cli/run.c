@@ -64,4 +64,5 @@ const struct command command_run = {
 	.help = "run a scenario's controls and drills, and judge them",
 	.usage = "SCENARIO [--fault NAME] [--rollback NAME] [--var NAME=VALUE] [--json]",
 	.run = run_run,
+	.makes_nodes = true,
 };

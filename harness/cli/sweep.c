@@ -177,4 +177,5 @@ const struct command command_sweep = {
 	.usage = "SCENARIO [--strike WHAT] [--points KIND] [--in WHERE] [--budget TIME] "
 		 "[--jobs N] | --resume RUN",
 	.run = sweep_run,
+	.makes_nodes = true,
 };

@@ -54,6 +54,8 @@ enum { NR_STATMOUNT = 457, NR_LISTMOUNT = 458, NR_OPEN_TREE_ATTR = 467, NR_UNKNO
 	/* its clock; adjtimex by the capability, since its modes lie in memory */   \
 	X(settimeofday, EPERM) X(clock_settime, EPERM) X(clock_settime64, EPERM)    \
 	X(stime, EPERM)                                                             \
+	/* descriptors of what init may hold */                                     \
+	X(pidfd_getfd, EPERM)                                                       \
 	/* its memory and disks */                                                  \
 	X(swapon, EPERM) X(swapoff, EPERM) X(acct, EPERM) X(quotactl, EPERM)        \
 	X(quotactl_fd, EPERM) X(open_by_handle_at, EPERM)

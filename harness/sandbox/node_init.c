@@ -26,6 +26,7 @@
 #include "harness/base/mem.h"
 #include "harness/sandbox/confine.h"
 #include "harness/sandbox/node_private.h"
+#include "harness/sandbox/ownfile.h"
 
 enum {
 	SOCK_FD = 3,
@@ -135,6 +136,8 @@ static int build(const struct init_task *task, struct msg_ready *ready, struct e
 		return ERR(e, errno, "ask for the parent-death signal");
 	if (!harness_lives())
 		end(1);
+	/* By it one could enter the harness's namespaces; the socket's end says as much. */
+	(void)close(HARNESS_FD);
 	(void)prctl(PR_SET_NAME, "backout-init");
 	(void)setsid(); /* the terminal's ^C is the harness's alone */
 	(void)umask(022);
@@ -147,6 +150,8 @@ static int build(const struct init_task *task, struct msg_ready *ready, struct e
 		return -1;
 	if (confine_mounts(e) < 0 || node_count_mounts(&ready->mounts, e) < 0 ||
 	    own_cgroups(ready, e) < 0)
+		return -1;
+	if (ownfile_drop(e) < 0)
 		return -1;
 	return confine_process(task->refused, task->spec->no_new_privs, e);
 }
@@ -178,7 +183,7 @@ static pid_t fork_into(const struct msg_spawn *m, int group)
 		.cgroup = (uint64_t)group,
 	};
 	if (!m->has_fd[SPAWN_GROUP] || !m->group_v2)
-		return fork();
+		return _Fork(); /* without the handlers of libraries that are gone */
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
@@ -258,13 +263,10 @@ static void reap(struct init *in)
 _Noreturn static void serve(struct init *in)
 {
 	struct pollfd p[] = { { .fd = SOCK_FD, .events = POLLIN },
-			      { .fd = in->signals, .events = POLLIN },
-			      { .fd = HARNESS_FD, .events = POLLIN } };
+			      { .fd = in->signals, .events = POLLIN } };
 	for (;;) {
-		if (poll(p, 3, -1) < 0)
+		if (poll(p, 2, -1) < 0)
 			continue;
-		if (p[2].revents != 0)
-			end(0);
 		if (p[1].revents != 0)
 			reap(in);
 		if (p[0].revents != 0)
