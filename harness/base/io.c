@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -13,7 +14,7 @@
 enum {
 	IO_CHUNK = 32 * 1024,    /* bytes of one read(2) */
 	IO_COPY_CHUNK = 1 << 20, /* bytes of one sendfile(2) */
-	IO_DEPTH_MAX = 4096,     /* folders below each other */
+	IO_DEPTH_OPEN = 64,      /* folders below each other, one descriptor each; then none */
 };
 
 int io_read_file(int dirfd, const char *path, size_t max, struct buf *ret, struct err *e)
@@ -143,7 +144,92 @@ int io_mkdirs(const char *path, mode_t mode, struct err *e)
 	return 0;
 }
 
-/* Depth first, one descriptor a level: the deepest tree is bounded by the descriptor limit. */
+/* ---- removing ---- */
+
+struct removal {
+	dev_t dev;
+	struct buf names; /* of the folders on the way to the deepest, each behind a NUL */
+};
+
+/* 1: a folder that holds something, in `ret`; 0: the folder is empty now. */
+static int clear_folder(const struct removal *r, int fd, char ret[NAME_MAX + 1], struct err *e)
+{
+	struct stat st;
+	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	GUARD(dir) DIR *d = again >= 0 ? fdopendir(again) : NULL;
+	if (d == NULL)
+		return ERR(e, errno, "open a folder to remove it");
+	for (struct dirent *de; (de = readdir(d)) != NULL;) {
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0 ||
+		    fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (S_ISDIR(st.st_mode) && st.st_dev != r->dev)
+			return ERR(e, EXDEV, "remove '%s': a mount is still there", de->d_name);
+		if (unlinkat(fd, de->d_name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0 ||
+		    errno == ENOENT)
+			continue;
+		if (!S_ISDIR(st.st_mode) || (errno != ENOTEMPTY && errno != EEXIST))
+			return ERR(e, errno, "remove '%s'", de->d_name);
+		(void)snprintf(ret, NAME_MAX + 1, "%s", de->d_name);
+		return 1;
+	}
+	return 0;
+}
+
+/* From the folder that is empty to the one above it, which it goes from. */
+static int step_up(struct removal *r, int *fd, struct err *e)
+{
+	size_t at = r->names.len - 1; /* the last name's NUL is in front of it */
+	while (r->names.data[at] != '\0')
+		at--;
+	int above = openat(*fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (above < 0)
+		return ERR(e, errno, "go on above '%s'", r->names.data + at + 1);
+	(void)close(*fd);
+	*fd = above;
+	if (unlinkat(above, r->names.data + at + 1, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return ERR(e, errno, "remove folder '%s'", r->names.data + at + 1);
+	r->names.len = at;
+	return 0;
+}
+
+/* All that a folder holds, with one descriptor, however deep: down to the deepest, and up again. */
+static int remove_inside(struct removal *r, int folder, struct err *e)
+{
+	GUARD(fd) int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return ERR(e, errno, "open a folder to remove it");
+	for (;;) {
+		char name[NAME_MAX + 1];
+		int found = clear_folder(r, fd, name, e);
+		if (found < 0)
+			return -1;
+		if (found == 0) {
+			if (r->names.len == 0)
+				return 0;
+			if (step_up(r, &fd, e) < 0)
+				return -1;
+			continue;
+		}
+		int below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (below < 0)
+			return ERR(e, errno, "open folder '%s'", name);
+		(void)close(fd);
+		fd = below;
+		buf_putc(&r->names, '\0');
+		buf_puts(&r->names, name);
+	}
+}
+
+static int remove_deep(int fd, dev_t dev, struct err *e)
+{
+	struct removal r = { .dev = dev };
+	int ret = remove_inside(&r, fd, e);
+	buf_free(&r.names);
+	return ret;
+}
+
+/* Depth first, one descriptor a level as far as trees go. */
 static int remove_at(int dirfd, const char *name, dev_t dev, unsigned depth, struct err *e)
 {
 	struct stat st;
@@ -156,9 +242,6 @@ static int remove_at(int dirfd, const char *name, dev_t dev, unsigned depth, str
 	}
 	if (st.st_dev != dev)
 		return ERR(e, EXDEV, "remove '%s': a mount is still there", name);
-	if (depth > IO_DEPTH_MAX)
-		return ERR(e, ELOOP, "remove '%s': deeper than %d levels", name, IO_DEPTH_MAX);
-
 	GUARD(fd) int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return ERR(e, errno, "open folder '%s'", name);
@@ -166,6 +249,8 @@ static int remove_at(int dirfd, const char *name, dev_t dev, unsigned depth, str
 	if (d == NULL)
 		return ERR(e, errno, "open folder '%s'", name);
 	int own = take_fd(&fd);
+	if (depth == IO_DEPTH_OPEN && remove_deep(own, dev, e) < 0)
+		return -1;
 	for (struct dirent *de; (de = readdir(d)) != NULL;) {
 		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
 			continue;

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,19 @@
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 
-enum { DENTS_CHUNK = 32 * 1024 /* bytes of one getdents64(2) */ };
+enum {
+	DENTS_CHUNK = 32 * 1024, /* bytes of one getdents64(2) */
+	TREE_OPEN_MAX = 64,      /* folders above each other that stay open */
+	LINK_DEPTH_MAX = 400,    /* folders in folders of a second tree, one descriptor each */
+};
+
+/* A folder that is being read. */
+struct level {
+	int fd;      /* -1: given back, and found again from the folder below */
+	size_t next; /* of its names, the first not yet told */
+	size_t first, names, path_len;
+	struct stat st; /* as it was told */
+};
 
 /* The names of all folders that are open now lie in one buffer, the innermost folder's last. */
 struct walk {
@@ -23,6 +36,8 @@ struct walk {
 	struct buf path, names;
 	uint32_t *items; /* offsets into names */
 	size_t count, cap;
+	struct level *levels;
+	size_t depth, level_cap;
 	char *chunk;
 };
 
@@ -66,60 +81,109 @@ static int read_names(struct walk *w, int fd, struct err *e)
 	return 0;
 }
 
-static int walk_folder(struct walk *w, int fd, int depth, struct err *e);
-
-static int walk_inner(struct walk *w, const struct tree_entry *at, int depth, struct err *e)
+/* Takes `fd`; the folder's path stands in w->path. */
+static int push(struct walk *w, int fd, const struct stat *st, struct err *e)
 {
-	if (at->st.st_dev != w->dev)
-		return 0;
-	int fd = openat(at->dirfd, at->name,
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC);
-	if (fd >= 0)
-		return walk_folder(w, fd, depth + 1, e);
-	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
-		return 0;
-	return ERR(e, errno, "open folder '%s'", at->path);
+	if (w->depth == w->level_cap) {
+		w->level_cap = w->level_cap == 0 ? 64 : w->level_cap * 2;
+		w->levels = mem_grow(w->levels, w->level_cap, sizeof(*w->levels));
+	}
+	/* A deep tree must not use up the descriptors. */
+	struct level *above = w->depth > 0 ? &w->levels[w->depth - 1] : NULL;
+	if (w->depth > TREE_OPEN_MAX) {
+		(void)close(above->fd);
+		above->fd = -1;
+	}
+	w->levels[w->depth++] = (struct level){ .fd = fd,
+						.next = w->count,
+						.first = w->count,
+						.names = w->names.len,
+						.path_len = w->path.len,
+						.st = *st };
+	return read_names(w, fd, e);
 }
 
-/* The path of the entry stands in w->path. Buffers move while inner folders are read. */
-static int walk_entry(struct walk *w, int fd, size_t item, int depth, struct err *e)
+/* Back to the folder above, from the one that is done. It may have been moved meanwhile, and then
+ * leads elsewhere: what is left above it is not told. */
+static void reopen(struct level *above, int below)
 {
-	struct tree_entry at = { .dirfd = fd, .name = w->names.data + w->items[item] };
-	at.path = buf_str(&w->path);
-	if (fstatat(fd, at.name, &at.st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : ERR(e, errno, "look at '%s'", at.path);
-	if (w->v->enter(w->v->arg, &at, e) < 0)
-		return -1;
-	if (!S_ISDIR(at.st.st_mode))
-		return 0;
-	if (walk_inner(w, &at, depth, e) < 0)
-		return -1;
-	at.name = w->names.data + w->items[item];
-	at.path = buf_str(&w->path);
-	return w->v->leave != NULL ? w->v->leave(w->v->arg, &at, e) : 0;
+	struct stat st;
+	GUARD(fd)
+	int fd = openat(below, "..", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC);
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == above->st.st_dev &&
+	    st.st_ino == above->st.st_ino)
+		above->fd = take_fd(&fd);
 }
 
-/* Takes `fd`. */
-static int walk_folder(struct walk *w, int fd, int depth, struct err *e)
+static void cut_path(struct walk *w, size_t len)
 {
-	GUARD(fd) int own = fd;
-	size_t first = w->count, names = w->names.len, len = w->path.len;
-	if (depth > TREE_DEPTH_MAX)
-		return ERR(e, ELOOP, "'%s': more than %d folders in folders", buf_str(&w->path),
-			   TREE_DEPTH_MAX);
-	if (read_names(w, own, e) < 0)
-		return -1;
-	for (size_t i = first, last = w->count; i < last; i++) {
-		buf_putc(&w->path, '/');
-		buf_puts(&w->path, w->names.data + w->items[i]);
-		int ret = walk_entry(w, own, i, depth, e);
-		w->path.len = len;
-		w->path.data[len] = '\0';
-		if (ret < 0)
+	w->path.len = len;
+	w->path.data[len] = '\0';
+}
+
+static int leave(struct walk *w, const struct tree_entry *at, struct err *e)
+{
+	return w->v->leave != NULL ? w->v->leave(w->v->arg, at, e) : 0;
+}
+
+static int pop(struct walk *w, struct err *e)
+{
+	struct level done = w->levels[--w->depth];
+	GUARD(fd) int fd = done.fd;
+	w->count = done.first;
+	w->names.len = done.names;
+	if (w->depth == 0)
+		return 0;
+	struct level *above = &w->levels[w->depth - 1];
+	if (above->fd < 0 && fd >= 0)
+		reopen(above, fd);
+	if (above->fd < 0)
+		above->next = done.first; /* its last name's end */
+	const char *slash = strrchr(buf_str(&w->path), '/');
+	const struct tree_entry at = { buf_str(&w->path), above->fd, slash + 1, done.st };
+	int ret = leave(w, &at, e);
+	cut_path(w, above->path_len);
+	return ret;
+}
+
+/* Buffers move while inner folders are read. */
+static int enter_next(struct walk *w, struct err *e)
+{
+	struct level *l = &w->levels[w->depth - 1];
+	struct tree_entry at = { .dirfd = l->fd, .name = w->names.data + w->items[l->next++] };
+	const size_t len = l->path_len;
+	int ret = 0;
+	buf_putc(&w->path, '/');
+	buf_puts(&w->path, at.name);
+	at.path = buf_str(&w->path);
+	if (fstatat(at.dirfd, at.name, &at.st, AT_SYMLINK_NOFOLLOW) < 0)
+		ret = errno == ENOENT ? 0 : ERR(e, errno, "look at '%s'", at.path);
+	else if (w->v->enter(w->v->arg, &at, e) < 0)
+		ret = -1;
+	else if (S_ISDIR(at.st.st_mode)) {
+		int fd = -1;
+		if (at.st.st_dev == w->dev)
+			fd = openat(at.dirfd, at.name,
+				    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC);
+		if (fd >= 0)
+			return push(w, fd, &at.st, e);
+		if (at.st.st_dev == w->dev && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+			ret = ERR(e, errno, "open folder '%s'", at.path);
+		else
+			ret = leave(w, &at, e);
+	}
+	cut_path(w, len);
+	return ret;
+}
+
+static int walk_all(struct walk *w, struct err *e)
+{
+	while (w->depth > 0) {
+		/* The names of a folder end where those of the one below it begin. */
+		bool done = w->levels[w->depth - 1].next == w->count;
+		if ((done ? pop(w, e) : enter_next(w, e)) < 0)
 			return -1;
 	}
-	w->count = first;
-	w->names.len = names;
 	return 0;
 }
 
@@ -133,9 +197,14 @@ int tree_walk(int fd, const char *path, const struct tree_visitor *v, struct err
 	w.dev = st.st_dev;
 	w.chunk = mem_alloc(DENTS_CHUNK);
 	buf_puts(&w.path, path);
-	int ret = walk_folder(&w, take_fd(&own), 0, e);
+	int ret = push(&w, take_fd(&own), &st, e);
+	if (ret == 0)
+		ret = walk_all(&w, e);
+	while (w.depth > 0)
+		guard_fd(&w.levels[--w.depth].fd);
 	buf_free(&w.path);
 	buf_free(&w.names);
+	free(w.levels);
 	free(w.items);
 	free(w.chunk);
 	return ret;
@@ -145,7 +214,7 @@ int tree_walk(int fd, const char *path, const struct tree_visitor *v, struct err
 
 struct linker {
 	dev_t dev;                   /* of the tree that is walked */
-	int fds[TREE_DEPTH_MAX + 2]; /* the folders that are open in the new tree */
+	int fds[LINK_DEPTH_MAX]; /* the folders that are open in the new tree */
 	size_t depth;
 };
 
@@ -177,6 +246,9 @@ static int link_folder(struct linker *l, const struct tree_entry *at, int to, st
 {
 	if (at->st.st_dev != l->dev) /* it would be left empty */
 		return ERR(e, 0, "'%s' is a mount", at->path);
+	if (l->depth == LINK_DEPTH_MAX)
+		return ERR(e, ELOOP, "'%s': more than %d folders in folders", at->path,
+			   LINK_DEPTH_MAX - 1);
 	if (mkdirat(to, at->name, at->st.st_mode & 07777) < 0)
 		return ERR(e, errno, "make the folder '%s'", at->path);
 	int fd = openat(to, at->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

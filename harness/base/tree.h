@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Walking a tree of files by descriptors: in the order of the names' bytes in each folder, never
- * into links or other mounts. What vanishes meanwhile is not told. */
+ * into links or other mounts, as deep as it goes. What vanishes or moves meanwhile is not told. */
 #ifndef BACKOUT_BASE_TREE_H
 #define BACKOUT_BASE_TREE_H
 
@@ -8,11 +8,9 @@
 
 #include "harness/base/err.h"
 
-enum { TREE_DEPTH_MAX = 400 /* folders in folders, one or two descriptors each */ };
-
 struct tree_entry {
 	const char *path; /* behind the start's own */
-	int dirfd;        /* its folder, and its name there */
+	int dirfd;        /* its folder, and its name there; -1 in leave(): it was moved away */
 	const char *name;
 	struct stat st;
 };

@@ -76,11 +76,18 @@ static bool is_covered(const char *path)
 	return false;
 }
 
+static bool below_deep(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	GUARD(mem) char *folder = mem_printf("%.*s", (int)(slash - path), path);
+	return path_is_deep(folder);
+}
+
 static int see_upper(void *arg, const struct tree_entry *at, struct err *e)
 {
 	struct scan *s = arg;
 	unsigned char type = (unsigned char)IFTODT(at->st.st_mode);
-	if (is_covered(at->path))
+	if (is_covered(at->path) || below_deep(at->path))
 		return 0;
 	s->d->owners_moved |= moves_owners(at->path);
 	if (S_ISCHR(at->st.st_mode) && at->st.st_rdev == 0)

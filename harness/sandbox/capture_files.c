@@ -14,11 +14,13 @@
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
 #include "harness/base/mutate.h"
+#include "harness/base/tree.h"
 #include "harness/sandbox/capture_delta.h"
 #include "harness/sandbox/capture_internal.h"
 #include "harness/sandbox/dpkg_owners.h"
 #include "harness/sandbox/hardlinks.h"
 #include "harness/sandbox/rooted.h"
+#include "harness/sandbox/xattrs.h"
 
 enum {
 	READ_CHUNK = 256 * 1024, /* bytes */
@@ -202,6 +204,81 @@ static int write_xattrs(struct walkers *w, int fd, bool is_path, struct err *e)
 	return 0;
 }
 
+/* ---- what lies too deep for lines of its own ---- */
+
+struct deep {
+	struct walkers *w;
+	struct hash *sum;
+};
+
+static int add_deep_xattr(void *arg, const char *name, const struct buf *value, struct err *e)
+{
+	struct deep *d = arg;
+	(void)e;
+	if (strncmp(name, "trusted.overlay.", 16) == 0)
+		return 0;
+	hash_add(d->sum, name, strlen(name) + 1);
+	hash_add(d->sum, buf_str(value), value->len);
+	return 0;
+}
+
+/* Gone by now, or another: as it is told. */
+static int add_deep_body(struct deep *d, const struct tree_entry *at, struct err *e)
+{
+	char text[PATH_MAX] = "";
+	if (S_ISREG(at->st.st_mode)) {
+		int64_t size = at->st.st_size;
+		GUARD(fd)
+		int fd = openat(at->dirfd, at->name,
+				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC);
+		if (fd >= 0 && read_content(d->w, fd, at->name, &size, text, e) < 0)
+			return -1;
+	} else if (S_ISLNK(at->st.st_mode)) {
+		ssize_t n = readlinkat(at->dirfd, at->name, text, sizeof(text) - 1);
+		text[n > 0 ? n : 0] = '\0';
+	}
+	hash_add(d->sum, text, strlen(text) + 1);
+	return 0;
+}
+
+static int enter_deep(void *arg, const struct tree_entry *at, struct err *e)
+{
+	struct deep *d = arg;
+	const uint64_t about[] = { at->st.st_mode, at->st.st_uid, at->st.st_gid, at->st.st_rdev };
+	struct err gone = { 0 };
+	hash_add(d->sum, at->name, strlen(at->name) + 1);
+	hash_add(d->sum, about, sizeof(about));
+	if (xattrs_each(at->dirfd, at->name, add_deep_xattr, d, &gone) < 0 && gone.code != ENOENT) {
+		*e = gone;
+		return -1;
+	}
+	return add_deep_body(d, at, e);
+}
+
+static int leave_deep(void *arg, const struct tree_entry *at, struct err *e)
+{
+	const struct deep *d = arg;
+	(void)at;
+	(void)e;
+	hash_add(d->sum, "", 1);
+	return 0;
+}
+
+static int write_deep(struct walkers *w, int fd, const char *path, struct err *e)
+{
+	struct deep d = { .w = w, .sum = hash_begin() };
+	const struct tree_visitor v = { enter_deep, leave_deep, &d };
+	char text[HASH_TEXT];
+	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC);
+	int ret = again < 0 ? ERR(e, errno, "open '%s' of the node", path)
+			    : tree_walk(again, "", &v, e);
+	hash_text_of(d.sum, text);
+	hash_free(d.sum);
+	if (ret == 0)
+		state_line_str(&w->c->out, "below", text);
+	return ret;
+}
+
 /* ---- a line ---- */
 
 static const char *type_name(mode_t mode)
@@ -232,6 +309,8 @@ static int write_kind(struct walkers *w, int fd, const char *path, const struct 
 	char text[PATH_MAX];
 	if (S_ISREG(st->st_mode))
 		return write_content(w, fd, path, st, e);
+	if (S_ISDIR(st->st_mode) && path_is_deep(path))
+		return write_deep(w, fd, path, e);
 	if (S_ISLNK(st->st_mode)) {
 		ssize_t n = readlinkat(fd, "", text, sizeof(text) - 1);
 		if (n < 0)

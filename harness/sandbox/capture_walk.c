@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +13,18 @@
 #include "harness/sandbox/capture_internal.h"
 #include "harness/sandbox/rooted.h"
 
-enum { WALK_DEPTH_MAX = 512 /* folders below each other, one descriptor each */ };
+enum {
+	DEEP_FOLDERS = 256,                    /* above each other, one descriptor each */
+	DEEP_BYTES = PATH_MAX - NAME_MAX - 64, /* of a path; another name fits behind it */
+};
+
+bool path_is_deep(const char *folder)
+{
+	size_t folders = 0;
+	for (const char *p = strchr(folder, '/'); p != NULL; p = strchr(p + 1, '/'))
+		folders++;
+	return folders >= DEEP_FOLDERS || strlen(folder) > DEEP_BYTES;
+}
 
 /* The kernel's own file systems: not what a patch changes. */
 static const char *const skipped[] = { "proc", "sys", "dev" };
@@ -44,29 +56,29 @@ static bool is_skipped(const struct buf *path, const char *name)
 	return false;
 }
 
-static int walk(int fd, struct buf *path, int depth, struct path_list *l, struct err *e);
+static int walk(int fd, struct buf *path, struct path_list *l, struct err *e);
 
 /* Gone or something else by now: normal life in /run and /var. Its line is decided later. */
-static int walk_child(int at, const char *name, struct buf *path, int depth, struct path_list *l,
-		      struct err *e)
+static int walk_child(int at, const char *name, struct buf *path, struct path_list *l, struct err *e)
 {
+	if (path_is_deep(buf_str(path)))
+		return 0;
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC);
 	if (fd >= 0)
-		return walk(fd, path, depth + 1, l, e);
+		return walk(fd, path, l, e);
 	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
 		return 0;
 	return ERR(e, errno, "read folder '%s' of the node", buf_str(path));
 }
 
 /* Takes fd. `path` is the folder's own, without a slash behind it, and is the same afterwards. */
-static int walk(int fd, struct buf *path, int depth, struct path_list *l, struct err *e)
+static int walk(int fd, struct buf *path, struct path_list *l, struct err *e)
 {
 	GUARD(dir) DIR *dir = fdopendir(fd);
 	size_t len = path->len;
-	if (dir == NULL || depth > WALK_DEPTH_MAX) {
-		int cause = dir == NULL ? errno : ELOOP;
-		if (dir == NULL)
-			(void)close(fd);
+	if (dir == NULL) {
+		int cause = errno;
+		(void)close(fd);
 		return ERR(e, cause, "read folder '%s' of the node", buf_str(path));
 	}
 	for (;;) {
@@ -87,7 +99,7 @@ static int walk(int fd, struct buf *path, int depth, struct path_list *l, struct
 		buf_putc(path, '/');
 		buf_puts(path, d->d_name);
 		path_list_add(l, type, buf_str(path));
-		int ret = type == DT_DIR ? walk_child(dirfd(dir), d->d_name, path, depth, l, e) : 0;
+		int ret = type == DT_DIR ? walk_child(dirfd(dir), d->d_name, path, l, e) : 0;
 		path->len = len;
 		path->data[len] = '\0';
 		if (ret < 0)
@@ -120,7 +132,7 @@ static int read_start(int root_fd, const struct start *from, struct path_list *r
 		return errno == ENOENT ? 0 : ERR(e, errno, "open '%s' of the node", from->path);
 	path_list_add(ret, DT_DIR, from->path);
 	buf_puts(&path, from->prefix);
-	return walk(fd, &path, 0, ret, e);
+	return walk(fd, &path, ret, e);
 }
 
 int path_list_read(int root_fd, enum path_scope scope, struct path_list *ret, struct err *e)

@@ -29,8 +29,7 @@ struct tree_copy {
 	const char *to;         /* the tree that is being filled */
 	char skip;
 	bool cannot_clone, cannot_range; /* this pair of file systems */
-	int fds[TREE_DEPTH_MAX + 2];     /* the folders that are open in the copy */
-	size_t depth;
+	int fd;                          /* the folder in the copy that is being filled */
 };
 
 struct tree_copy *tree_copy_create(int base_fd)
@@ -182,15 +181,21 @@ static int enter_folder(struct tree_copy *c, const struct tree_entry *at, int to
 	int fd = openat(to_dir, at->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return ERR(e, errno, "open the copy of '%s'", at->path);
-	c->fds[c->depth++] = fd;
+	(void)close(c->fd);
+	c->fd = fd;
 	return 0;
 }
 
 static int leave_folder(void *arg, const struct tree_entry *at, struct err *e)
 {
 	struct tree_copy *c = arg;
-	(void)close(c->fds[--c->depth]);
-	return copy_about(at, c->fds[c->depth - 1], at->name, e);
+	/* Nobody else moves anything in the copy. */
+	int above = openat(c->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (above < 0)
+		return ERR(e, errno, "go on above the copy of '%s'", at->path);
+	(void)close(c->fd);
+	c->fd = above;
+	return at->dirfd < 0 ? 0 : copy_about(at, c->fd, at->name, e);
 }
 
 static int copy_one(struct tree_copy *c, const struct tree_entry *at, int to_dir, struct err *e)
@@ -222,7 +227,7 @@ static bool is_gone(const struct tree_entry *at)
 static int enter(void *arg, const struct tree_entry *at, struct err *e)
 {
 	struct tree_copy *c = arg;
-	int to_dir = c->fds[c->depth - 1];
+	int to_dir = c->fd;
 	if (c->skip != '\0' && at->name[0] == c->skip && !S_ISDIR(at->st.st_mode))
 		return 0;
 	if (S_ISDIR(at->st.st_mode))
@@ -232,8 +237,8 @@ static int enter(void *arg, const struct tree_entry *at, struct err *e)
 		const char *first = hardlinks_first(&c->links, &at->st, path);
 		if (first != NULL && linkat(c->base_fd, first, to_dir, at->name, 0) == 0)
 			return 0;
-		if (first != NULL &&
-		    errno != ENOENT) /* the first one vanished before it was copied */
+		/* The first one vanished before it was copied, or lies too deep to be named. */
+		if (first != NULL && errno != ENOENT && errno != ENAMETOOLONG)
 			return ERR(e, errno, "link the copy of '%s' to '%s'", at->path, first);
 	}
 	struct err why = { 0 };
@@ -266,18 +271,16 @@ int tree_copy_below(struct tree_copy *c, int from_fd, const char *to, char skip,
 	int from = open_again(from_fd, to, e);
 	if (from < 0)
 		return -1;
-	c->fds[0] = open_target(c, to, e);
-	c->depth = 1;
+	c->fd = open_target(c, to, e);
 	c->to = to;
 	c->skip = skip;
 	c->cannot_clone = c->cannot_range = false;
 	int ret = -1;
-	if (c->fds[0] < 0)
+	if (c->fd < 0)
 		(void)close(from);
 	else
 		ret = tree_walk(from, "", &v, e);
-	while (c->depth > 0)
-		guard_fd(&c->fds[--c->depth]);
+	guard_fd(&c->fd);
 	return ret < 0 ? err_prefix(e, "copy '%s'", to) : 0;
 }
 
