@@ -60,13 +60,15 @@ static void add_file_lines(const char *kind, const char *path)
 	}
 }
 
-/* A forked child keeps its executable, whatever it calls itself. */
+/* A forked child keeps its arguments, whatever it calls itself; what it runs from is memory. */
 static bool runs_our_program(const char *pid)
 {
-	char path[300], exe[512] = "";
-	GUARD(mem) char *ours = realpath(program_binary(), NULL);
-	(void)snprintf(path, sizeof(path), "/proc/%s/exe", pid);
-	return ours != NULL && readlink(path, exe, sizeof(exe) - 1) > 0 && strcmp(exe, ours) == 0;
+	char path[300];
+	struct err gone = { 0 };
+	GUARD_BUF struct buf args = { 0 };
+	(void)snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
+	return io_read_file(AT_FDCWD, path, 1 << 20, &args, &gone) == 0 &&
+	       strcmp(buf_str(&args), program_binary()) == 0;
 }
 
 static void add_processes(void)
