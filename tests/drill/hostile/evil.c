@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FDS = 256, PIDS = 70000 };
+enum { FDS = 256, PIDS = 70000, DEPTH = 2500 };
 
 static void through(const char *what, const char *more)
 {
@@ -78,6 +78,7 @@ static void own_file(void)
 static void trace(void)
 {
 	int init = (int)syscall(SYS_pidfd_open, 1, 0);
+	look_at(1);
 	for (int i = 0; i < FDS; i++) {
 		int fd = (int)syscall(SYS_pidfd_getfd, init, i, 0);
 		if (fd >= 0)
@@ -152,16 +153,37 @@ static void sockets(int count, char **words)
 		through("socket", "vsock");
 }
 
+/* The output is ours, and whatever the shell made of it. */
 static void rubbish(void)
 {
 	static char text[65536];
+	struct stat out, st;
 	memset(text, 0xee, sizeof(text));
-	for (int fd = 0; fd < FDS; fd++)
+	(void)fstat(STDOUT_FILENO, &out);
+	for (int fd = STDERR_FILENO + 1; fd < FDS; fd++)
+		if (fstat(fd, &st) == 0 && st.st_ino != out.st_ino)
+			through("a descriptor", "is inherited");
+	for (int fd = 0; fd < FDS; fd++) {
 		for (int i = 0; i < 16; i++) {
+			const int message[3] = { i, 1, 0 };
 			(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 			(void)!write(fd, text, sizeof(text));
+			(void)send(fd, message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
 			(void)send(fd, text, 1 + (size_t)i * 1000, MSG_DONTWAIT | MSG_NOSIGNAL);
 		}
+	}
+	(void)fcntl(STDOUT_FILENO, F_SETFL, 0);
+}
+
+/* Beyond what a path can name. */
+static void deep(void)
+{
+	if (chdir("/srv") < 0)
+		through("no", "/srv");
+	for (int i = 0; i < DEPTH; i++)
+		if (mkdir("d", 0755) < 0 || chdir("d") < 0)
+			through("too few folders:", strerror(errno));
+	(void)close(open("f", O_CREAT | O_WRONLY, 0600));
 }
 
 int main(int argc, char **argv)
@@ -177,8 +199,10 @@ int main(int argc, char **argv)
 		handles();
 	else if (argc > 1 && strcmp(argv[1], "rubbish") == 0)
 		rubbish();
+	else if (argc > 1 && strcmp(argv[1], "deep") == 0)
+		deep();
 	else
 		return 1;
-	(void)printf("evil: done\n");
+	(void)printf("\nevil: done\n");
 	return 0;
 }
