@@ -213,7 +213,7 @@ int tree_walk(int fd, const char *path, const struct tree_visitor *v, struct err
 /* ---- a second tree of the same files ---- */
 
 struct linker {
-	dev_t dev;                   /* of the tree that is walked */
+	dev_t dev;               /* of the tree that is walked */
 	int fds[LINK_DEPTH_MAX]; /* the folders that are open in the new tree */
 	size_t depth;
 };

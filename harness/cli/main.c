@@ -80,8 +80,7 @@ static void leave_file(void)
 {
 	struct err e = { 0 };
 	if (ownfile_leave(&e) < 0)
-		log_warn("root in a node can reach backout's own file: %s",
-			 e.why);
+		log_warn("root in a node can reach backout's own file: %s", e.why);
 }
 
 static int dispatch(int argc, char **argv)

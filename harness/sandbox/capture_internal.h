@@ -47,8 +47,8 @@ struct path_list {
 /* In no order. MEMORY: the memory file systems of every node alone. */
 enum path_scope { PATHS_ALL, PATHS_MEMORY };
 int path_list_read(int root_fd, enum path_scope scope, struct path_list *ret, struct err *e);
-/* What lies below such a folder is not listed: its line has one digest of all that (capture_files.c).
- * No path that is listed is too long to be opened by it. */
+/* What lies below such a folder is not listed: its line has one digest of all that
+ * (capture_files.c). No path that is listed is too long to be opened by it. */
 bool path_is_deep(const char *folder);
 void path_list_add(struct path_list *l, unsigned char type, const char *path);
 void path_list_sort(struct path_list *l);

@@ -59,7 +59,8 @@ static bool is_skipped(const struct buf *path, const char *name)
 static int walk(int fd, struct buf *path, struct path_list *l, struct err *e);
 
 /* Gone or something else by now: normal life in /run and /var. Its line is decided later. */
-static int walk_child(int at, const char *name, struct buf *path, struct path_list *l, struct err *e)
+static int walk_child(int at, const char *name, struct buf *path, struct path_list *l,
+		      struct err *e)
 {
 	if (path_is_deep(buf_str(path)))
 		return 0;

@@ -131,7 +131,8 @@ static int copy_mapping(const struct needed *all, const struct range *r, int pro
 	return 0;
 }
 
-/* Field NUMBER of /proc/self/stat, counted from 1, behind the name in brackets, which is the second. */
+/* Field NUMBER of /proc/self/stat, counted from 1, behind the name in brackets, which is the
+ * second. */
 static uint64_t stat_field(const char *text, int number)
 {
 	const char *p = strrchr(text, ')');

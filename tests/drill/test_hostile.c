@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Patches that mean harm: the drill ends with an outcome, and the host is as it was. */
 #include <dlfcn.h>
+#include <netinet/in.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
-#include <stddef.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -78,7 +78,8 @@ static const struct {
 	  "/proc/sys/kernel/poweroff_cmd /sys/kernel/uevent_helper "
 	  "/proc/sys/fs/binfmt_misc/register; "
 	  "do if (cat $f | tee $f) >/dev/null 2>&1; then echo GOT THROUGH: $f; fi; done; "
-	  "for o in memory rdma none,name=x; do for u in '' 'unshare -m' 'unshare -C' 'unshare -U -r "
+	  "for o in memory rdma none,name=x; do for u in '' 'unshare -m' 'unshare -C' 'unshare -U "
+	  "-r "
 	  "-m -C'; do "
 	  "if $u mount -t cgroup -o $o c /mnt 2>/dev/null; then echo GOT THROUGH: $u $o; fi; "
 	  "done; done" },

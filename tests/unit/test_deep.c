@@ -106,8 +106,8 @@ START_TEST(a_chain_is_walked_copied_and_removed)
 }
 END_TEST
 
-/* The folder above is moved away while we are below it: what is left there is not told, and the walk
- * goes on where it knows its way. */
+/* The folder above is moved away while we are below it: what is left there is not told, and the
+ * walk goes on where it knows its way. */
 struct mover {
 	const char *root;
 	int entered;
@@ -132,13 +132,26 @@ static int move_away(void *arg, const struct tree_entry *at, struct err *e)
 	return 0;
 }
 
+/* Of those that are still where they were. */
+static int leave_moved(void *arg, const struct tree_entry *at, struct err *e)
+{
+	struct stat st;
+	(void)arg;
+	(void)e;
+	if (at->dirfd < 0)
+		return 0;
+	ck_assert_int_eq(fstatat(at->dirfd, at->name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	ck_assert(st.st_ino == at->st.st_ino);
+	return 0;
+}
+
 START_TEST(a_folder_moves_meanwhile)
 {
 	struct err e = { 0 };
 	char path[300];
 	(void)snprintf(path, sizeof(path), "%s/a", test_dir());
 	struct mover m = { .root = path };
-	const struct tree_visitor v = { move_away, NULL, &m };
+	const struct tree_visitor v = { move_away, leave_moved, &m };
 	int a = folder(path);
 	make_chain(a, "text");
 	ck_assert_int_eq(mkdirat(a, "z", 0755), 0);
