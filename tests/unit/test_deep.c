@@ -87,7 +87,6 @@ START_TEST(a_chain_is_walked_copied_and_removed)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 	GUARD(fd) int a = folder(path);
 	GUARD(fd) int b = folder(copy);
-	GUARD(fd) int base = open(test_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	make_chain(a, "text");
 	struct tree_copy *c = tree_copy_create(b);
 	MUST(tree_copy_below(c, a, ".", '\0', &e));
