@@ -62,7 +62,7 @@ static int ask(const struct sock_fprog *program, long nr, const long a[4])
 	if (pid == 0) {
 		if (program != NULL && baseline_install(program) < 0)
 			_exit(255);
-		_exit(syscall(nr, a[0], a[1], a[2], a[3]) < 0 ? errno : 0);
+		_exit(syscall(nr, a[0], a[1], a[2], a[3], 0, 0) < 0 ? errno : 0);
 	}
 	int status;
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
