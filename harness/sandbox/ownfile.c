@@ -196,12 +196,23 @@ int ownfile_leave(struct err *e)
 	return fd < 0 || each_mapping(&all, copy_mapping, e) < 0 ? -1 : show_as_program(fd, e);
 }
 
-/* Whole libraries at once, for speed: what is said of each mapping is long. */
-static void drop_libraries(const struct needed *all)
+static int by_address(const void *a, const void *b)
 {
-	for (size_t i = 0; i < all->other_count; i++)
-		(void)munmap((void *)all->others[i].from, // NOLINT: as above
-			     all->others[i].to - all->others[i].from);
+	const struct range *x = a, *y = b;
+	return (x->from > y->from) - (x->from < y->from);
+}
+
+/* Neighbours at once, for speed: the loader puts libraries side by side. */
+static void drop_libraries(struct needed *all)
+{
+	qsort(all->others, all->other_count, sizeof(all->others[0]), by_address);
+	for (size_t i = 0, next; i < all->other_count; i = next) {
+		struct range r = all->others[i];
+		for (next = i + 1; next < all->other_count && all->others[next].from == r.to;
+		     next++)
+			r.to = all->others[next].to;
+		(void)munmap((void *)r.from, r.to - r.from); // NOLINT: as above
+	}
 }
 
 /* What is left: a file that the harness has mapped at the moment, and memory that it shares. */
