@@ -77,5 +77,7 @@ int drill_node_boot(struct drill *d, struct node *n, struct err *e)
 		    F_BOOL("again", true));
 	if (network_node_up(d->net, at->plan->name, node_netns_fd(n), e) < 0)
 		return -1;
+	if (drill_system_again(d, at, e) < 0)
+		return loop_stopped(d->loop) ? 0 : -1;
 	return services_again(d, at, e);
 }

@@ -54,6 +54,7 @@ static int node_up(struct drill *d, size_t i, struct err *e)
 			    .io_read = limits->io.read,
 			    .io_write = limits->io.write },
 		.may_mount = at->plan->may_mount,
+		.systemd = at->plan->init == INIT_SYSTEMD,
 		.no_new_privs = at->plan->no_new_privs,
 	};
 	roots_into(root, &spec);
@@ -265,8 +266,8 @@ void drill_services_list(struct drill *d)
 
 int drill_services_up(struct drill *d, struct err *e)
 {
-	int up = 1;
 	drill_services_list(d);
+	int up = drill_systems_up(d, e);
 	for (size_t i = 0; up == 1 && i < d->service_count; i++)
 		up = drill_service_up(&d->services[i], e);
 	return up;

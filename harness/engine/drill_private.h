@@ -88,6 +88,11 @@ void drill_nodes_look(struct drill *d);
 int drill_node_needed(struct drill *d, struct drill_node *at, struct err *e);
 int drill_node_boot(struct drill *d, struct node *n, struct err *e);
 
+/* drill_systemd.c: the boot of nodes with systemd, before all services. As drill_services_up(). */
+int drill_systems_up(struct drill *d, struct err *e);
+/* Of one node, after a crash; of a node without systemd nothing. Not up is journalled. */
+int drill_system_again(struct drill *d, const struct drill_node *at, struct err *e);
+
 /* drill_steps.c */
 /* A command of the plan, started in a node: a line for sh -ec, or its argv. */
 struct drill_command {

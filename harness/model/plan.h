@@ -135,6 +135,15 @@ struct route_plan {
 	struct ip to, via;              /* a default route's `to`: prefix 0 */
 };
 
+/* clang-format off */
+#define NODE_INIT(X) X(MINIMAL, "minimal") X(SYSTEMD, "systemd")
+enum node_init { /* what PID 1 of a node is */
+#define X(id, text) INIT_##id,
+	NODE_INIT(X)
+#undef X
+};
+/* clang-format on */
+
 struct node_plan {
 	const char *name;
 	struct root_plan root;
@@ -143,6 +152,7 @@ struct node_plan {
 	struct list routes; /* struct route_plan */
 	bool forward;       /* packets for others go on */
 	struct limits_plan limits;
+	int init; /* enum node_init */
 	bool may_mount, no_new_privs;
 	struct list files;    /* struct file_plan, sorted by dest */
 	struct strings setup; /* sh -ec commands, run once into a cached layer */

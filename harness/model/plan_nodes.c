@@ -118,6 +118,13 @@ const struct param plan_service_rows[] = {
 	{ 0 },
 };
 
+static const char *const init_names[] = {
+#define X(id, text) text,
+	NODE_INIT(X)
+#undef X
+	NULL,
+};
+
 const struct param plan_node_rows[] = {
 	{ .name = "like",
 	  .type = PARAM_STRING,
@@ -167,6 +174,13 @@ const struct param plan_node_rows[] = {
 	  .offset = offsetof(struct node_plan, limits),
 	  .sub = limits_rows,
 	  .help = "what it may use" },
+	{ .name = "init",
+	  .type = PARAM_ENUM,
+	  .offset = offsetof(struct node_plan, init),
+	  .names = init_names,
+	  .def = "minimal",
+	  .help = "systemd: the root's own boots as PID 1, and the drill begins at its default "
+		  "target; minimal: a process of the harness that reaps" },
 	{ .name = "no_new_privs",
 	  .type = PARAM_BOOL,
 	  .offset = offsetof(struct node_plan, no_new_privs),

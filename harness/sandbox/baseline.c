@@ -5,6 +5,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -110,6 +111,13 @@ static const struct by_argument mount_arguments[] = {
 	{ SCMP_SYS(mount), 3, MS_PRIVATE | MS_SLAVE | MS_SHARED | MS_UNBINDABLE, 0 },
 };
 
+/* unshare(2) and clone(2) alike. Of a unit whose mounts could not be made systemd says that it failed;
+ * of one for which no namespace is to be had, that it runs in a container. */
+static const struct by_argument no_namespaces[] = {
+	{ SCMP_SYS(unshare), 0, CLONE_NEWNS, CLONE_NEWNS },
+	{ SCMP_SYS(clone), 0, CLONE_NEWNS, CLONE_NEWNS },
+};
+
 static int add_refused(scmp_filter_ctx ctx, const struct refusal *list, size_t count)
 {
 	int r = 0;
@@ -132,7 +140,7 @@ static int add_by_argument(scmp_filter_ctx ctx, const struct by_argument *list, 
 }
 
 /* libseccomp returns negative errno values. */
-static int fill(scmp_filter_ctx ctx, bool may_mount)
+static int fill(scmp_filter_ctx ctx, enum baseline kind)
 {
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (r == 0)
@@ -150,7 +158,12 @@ static int fill(scmp_filter_ctx ctx, bool may_mount)
 		r = add_refused(ctx, refused, sizeof(refused) / sizeof(refused[0]));
 	if (r == 0)
 		r = add_by_argument(ctx, arguments, sizeof(arguments) / sizeof(arguments[0]));
-	if (r < 0 || may_mount)
+	if (r < 0 || kind == BASELINE_MOUNTS)
+		return r;
+	if (kind == BASELINE_SYSTEM)
+		r = add_by_argument(ctx, no_namespaces,
+				    sizeof(no_namespaces) / sizeof(no_namespaces[0]));
+	if (r < 0)
 		return r;
 	r = add_refused(ctx, mounting, sizeof(mounting) / sizeof(mounting[0]));
 	return r < 0 ? r
@@ -181,13 +194,13 @@ static const struct sock_filter vsock[] = {
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
 };
 
-static int export_code(scmp_filter_ctx ctx, bool may_mount, struct sock_fprog *ret, struct err *e)
+static int export_code(scmp_filter_ctx ctx, enum baseline kind, struct sock_fprog *ret, struct err *e)
 {
 	GUARD(fd) int fd = memfd_create("backout-baseline", MFD_CLOEXEC);
 	struct stat st;
 	if (fd < 0)
 		return ERR(e, errno, "memfd_create");
-	int r = ctx == NULL ? -ENOMEM : fill(ctx, may_mount);
+	int r = ctx == NULL ? -ENOMEM : fill(ctx, kind);
 	if (r == 0)
 		r = seccomp_export_bpf(ctx, fd);
 	if (r < 0)
@@ -195,7 +208,7 @@ static int export_code(scmp_filter_ctx ctx, bool may_mount, struct sock_fprog *r
 	if (fstat(fd, &st) < 0)
 		return ERR(e, errno, "read the filter of refused system calls");
 	size_t own = sizeof(vsock) / sizeof(vsock[0]);
-	size_t more = may_mount ? 0 : sizeof(front) / sizeof(front[0]);
+	size_t more = kind == BASELINE_MOUNTS ? 0 : sizeof(front) / sizeof(front[0]);
 	size_t made = (size_t)st.st_size / sizeof(struct sock_filter);
 	struct sock_filter *code = mem_array(own + more + made, sizeof(*code));
 	memcpy(code, vsock, sizeof(vsock));
@@ -208,14 +221,14 @@ static int export_code(scmp_filter_ctx ctx, bool may_mount, struct sock_fprog *r
 	return 0;
 }
 
-const struct sock_fprog *baseline_program(bool may_mount, struct err *e)
+const struct sock_fprog *baseline_program(enum baseline kind, struct err *e)
 {
-	static struct sock_fprog programs[2]; /* by may_mount; forks have what was made before */
-	struct sock_fprog *p = &programs[may_mount];
+	static struct sock_fprog programs[BASELINE_COUNT]; /* forks have what was made before */
+	struct sock_fprog *p = &programs[kind];
 	if (p->filter != NULL)
 		return p;
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-	int r = export_code(ctx, may_mount, p, e);
+	int r = export_code(ctx, kind, p, e);
 	seccomp_release(ctx);
 	return r < 0 ? NULL : p;
 }

@@ -9,15 +9,19 @@
 #ifndef BACKOUT_SANDBOX_BASELINE_H
 #define BACKOUT_SANDBOX_BASELINE_H
 
-#include <stdbool.h>
-
 #include "harness/base/err.h"
 
 struct sock_fprog;
 
-/* Made when first asked for, then kept for the life of the process: do not free. With may_mount
- * it lets mounts and setns(2) through. NULL: e has why. */
-const struct sock_fprog *baseline_program(bool may_mount, struct err *e);
+enum baseline {
+	BASELINE_PLAIN,
+	BASELINE_MOUNTS, /* lets mounts and setns(2) through */
+	BASELINE_SYSTEM, /* for a systemd that may not mount: it finds no mount namespaces either,
+			    and starts units without those of their settings that need one */
+	BASELINE_COUNT
+};
+/* Made when first asked for, then kept for the life of the process: do not free. NULL: e has why. */
+const struct sock_fprog *baseline_program(enum baseline kind, struct err *e);
 /* Upon the calling thread and what it starts, for good. Needs CAP_SYS_ADMIN or no_new_privs; -1
  * with errno. */
 int baseline_install(const struct sock_fprog *program);

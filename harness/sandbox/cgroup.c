@@ -18,7 +18,7 @@
 
 enum { LIST_MAX = 4096 }; /* bytes of cgroup.controllers */
 
-const char *const cgroup_part_names[CGROUP_PARTS] = { "", "workflow", "services" };
+const char *const cgroup_part_names[CGROUP_PARTS] = { "", "workflow", "services", "probes" };
 
 enum cgroup_mode cgroup_mode(void)
 {
@@ -139,7 +139,7 @@ static int make_tree(struct node_cgroup *c, const struct cgroup_base *base, cons
 		return -1;
 	c->tree = take_ptr(&path);
 	for (enum cgroup_part part = 0; part < CGROUP_PARTS; part++)
-		if (open_part(c, part, e) < 0)
+		if ((part != CGROUP_PROBES || c->managed) && open_part(c, part, e) < 0)
 			return -1;
 	return 0;
 }
@@ -250,6 +250,10 @@ static int make_groups(struct node_cgroup *c, const struct cgroup_limits *limits
 		}
 		c->notice = mem_strdup(no_tree.why); /* limits are possible all the same */
 	}
+	if (c->managed && !c->tree_v2)
+		return ERR_AS(e, EXIT_UNAVAILABLE, 0,
+			      "a node's systemd needs cgroup v2 mounted on this host, beside v1 or "
+			      "alone: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified");
 	for (enum controller_id id = 0; id < CONTROLLER_COUNT; id++)
 		if (make_limit(c, id, base, limits, name, e) < 0)
 			return err_prefix(e, "limit by controller '%s'",
@@ -282,12 +286,13 @@ int cgroup_node_create(struct node_cgroup **ret, struct owner *owner, const char
 {
 	struct node_cgroup *c = blank(owner);
 	struct err why = { 0 };
+	c->managed = limits->managed;
 	if (make_groups(c, limits, name, &why) == 0) {
 		*ret = c;
 		return 0;
 	}
 	struct err left = { 0 };
-	if (cgroup_node_destroy(c, &left) > 0 || any_limit(limits)) {
+	if (cgroup_node_destroy(c, &left) > 0 || any_limit(limits) || limits->managed) {
 		*e = why;
 		return -1;
 	}

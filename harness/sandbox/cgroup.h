@@ -31,6 +31,8 @@ struct cgroup_limits {
 	const char *cpus;           /* processors it may run on, "0-2,5"; NULL: all */
 	uint64_t io_read, io_write; /* bytes per second; 0: none */
 	const char *io_of;          /* a path on the disk that io is limited on */
+	bool managed;               /* the node's own init makes groups in its v2 tree, which has
+				       to be there: nothing of ours sits in its root then */
 };
 
 enum cgroup_mode cgroup_mode(void);
@@ -38,7 +40,13 @@ enum cgroup_mode cgroup_mode(void);
  * ("freeze"); else the reason. Looks, and changes nothing. */
 const char *cgroup_unsupported(const char *what);
 
-enum cgroup_part { CGROUP_NODE, CGROUP_WORKFLOW, CGROUP_SERVICES, CGROUP_PARTS };
+enum cgroup_part {
+	CGROUP_NODE,
+	CGROUP_WORKFLOW,
+	CGROUP_SERVICES,
+	CGROUP_PROBES, /* of managed ones alone: else probes are in CGROUP_NODE itself */
+	CGROUP_PARTS
+};
 
 struct node_cgroup;
 /* Makes the groups, sets the limits and reads them back. Nothing is left on failure (exit 65: no
@@ -52,6 +60,12 @@ const char *cgroup_node_notice(const struct node_cgroup *c); /* NULL: nothing to
 int cgroup_node_dir(const struct node_cgroup *c, enum cgroup_part part, bool *v2);
 /* Into all groups but a v2 tree's, where it has begun. */
 int cgroup_node_attach(struct node_cgroup *c, pid_t pid, struct err *e);
+/* Between two lives: the groups that the node's own init made are removed, and no controller is on
+ * for those below; its next init finds the tree as the first one did. */
+int cgroup_node_clear(struct node_cgroup *c, struct err *e);
+/* The pids (in the harness's namespace) of all in the group of this name, wherever it lies in the
+ * node's v2 tree, and in those below it; 0: there is no such group, or nothing in it. */
+size_t cgroup_node_members(const struct node_cgroup *c, const char *name, pid_t *pids, size_t max);
 /* Returns how many groups could not be removed (retries for a second: dying tasks). NULL-safe. */
 unsigned cgroup_node_destroy(struct node_cgroup *c, struct err *e);
 

@@ -12,7 +12,7 @@ struct node_cgroup {
 	unsigned serial; /* within this process */
 	char *name;      /* of its groups, below the base */
 	char *notice;
-	bool tree_v2;
+	bool tree_v2, managed;
 	bool killed[CGROUP_PARTS]; /* see cgroup_node_dir() */
 	char *tree;                /* NULL: there is none */
 	int dirs[CGROUP_PARTS];

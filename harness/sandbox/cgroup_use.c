@@ -76,7 +76,8 @@ static int kill_frozen(const struct node_cgroup *c, enum cgroup_part part, struc
 	int result = cgroup_node_freeze(c, part, true, e);
 	objects_kill_members(c->dirs[part]);
 	for (enum cgroup_part p = CGROUP_WORKFLOW; part == CGROUP_NODE && p < CGROUP_PARTS; p++)
-		objects_kill_members(c->dirs[p]);
+		if (c->dirs[p] >= 0)
+			objects_kill_members(c->dirs[p]);
 	struct err ignored = { 0 };
 	return cgroup_node_freeze(c, part, false, result == 0 ? e : &ignored) < 0 ? -1 : result;
 }

@@ -116,8 +116,11 @@ static int start_init(struct node *n, struct err *e)
 	const int on = 1;
 	if (setsockopt(n->sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return ERR(e, errno, "ask for credentials");
-	const struct sock_fprog *refused = baseline_program(n->spec.may_mount, e);
-	if (refused == NULL)
+	const enum baseline kind = n->spec.may_mount ? BASELINE_MOUNTS : BASELINE_PLAIN;
+	const struct sock_fprog *refused = baseline_program(kind, e), *system = refused;
+	if (refused != NULL && n->spec.systemd && !n->spec.may_mount)
+		system = baseline_program(BASELINE_SYSTEM, e);
+	if (refused == NULL || system == NULL)
 		return -1;
 	GUARD(fd) int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (self < 0)
@@ -139,7 +142,8 @@ static int start_init(struct node *n, struct err *e)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
 			      "make the node's namespaces (needs root)");
 	if (pid == 0)
-		node_init_main(&(struct init_task){ &n->spec, n->before, refused, theirs, self });
+		node_init_main(&(struct init_task){ &n->spec, n->before, refused, system, theirs,
+						    self });
 	n->init = (pid_t)pid;
 	return 0;
 }
@@ -155,9 +159,9 @@ static int wait_ready(struct node *n, struct err *e)
 		return ERR(e, ETIMEDOUT, "the node was not built within %d ms", BUILD_MS_MAX);
 	/* An init that ended without reading MSG_GO resets the connection: that is told once, and
 	 * what it had to say follows. */
-	ssize_t len = recv(n->sock, &n->ready, sizeof(n->ready), 0);
+	ssize_t len = node_receive_ready(n);
 	if (len < 0 && errno == ECONNRESET)
-		len = recv(n->sock, &n->ready, sizeof(n->ready), 0);
+		len = node_receive_ready(n);
 	if (len != (ssize_t)sizeof(n->ready))
 		return ERR(e, 0, "the node's init died while building it");
 	if (err_is_set(&n->ready.err)) {
@@ -270,6 +274,7 @@ int node_create(struct node **ret, struct loop *loop, struct owner *owner,
 	n->pidfd = n->sock = n->root_fd = n->proc_fd = n->netns_fd = n->pidns_fd = -1;
 	struct cgroup_limits limits = spec->limits;
 	limits.io_of = spec->work_dir;
+	limits.managed = spec->systemd;
 	n->spec.limits.cpus = NULL; /* the caller's */
 	if (copy_disk(spec, e) < 0 ||
 	    cgroup_node_create(&n->cgroup, owner, spec->name, &limits, e) < 0 ||
@@ -352,7 +357,7 @@ int node_boot(struct node *n, struct err *e)
 	memcpy(n->before, n->ready.options, sizeof(n->before));
 	n->ready = (struct msg_ready){ 0 };
 	n->refused = 0;
-	if (bring_up(n, e) == 0)
+	if (cgroup_node_clear(n->cgroup, e) == 0 && bring_up(n, e) == 0)
 		return 0;
 	struct err ignored = { 0 };
 	(void)end_init(n, &ignored);

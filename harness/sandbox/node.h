@@ -45,6 +45,7 @@ struct node_spec {
 				 the caller removes it after node_destroy() */
 	struct cgroup_limits limits;
 	bool may_mount; /* its programs mount and enter namespaces: as good as root on the host */
+	bool systemd;      /* PID 1 is the root's own systemd: node_start_system() */
 	bool no_new_privs; /* set-uid programs and file capabilities give nothing */
 	const char *from;  /* NULL: a pristine node. Else a folder as upper_copy() makes it, of a
 			      node with this very root: the new one begins with that state (a DISK
@@ -52,6 +53,7 @@ struct node_spec {
 			      apart whatever comes of it; on the file system of work_dir */
 };
 
+struct buf;
 struct node;
 
 /* An image, read-only, on an existing folder of the caller's mount namespace: nodes that share one
@@ -91,6 +93,11 @@ int node_disk_copy(const struct node *n, const char *to, struct err *e);
 /* Names what a power cut would leave of the disk at this moment. 1: named; 0: the disk is written
  * to all the time. Read again only once it has been written to since the last time. */
 int node_disk_name(struct node *n, char ret[HASH_TEXT], struct err *e);
+/* Of a node with systemd: its PID 1 waits until the first of these, so that all else of the node can
+ * be set up before. node_system_wait() runs the loop until the default target is reached, at most
+ * timeout_ns (ETIMEDOUT), and puts the names of failed units into `failed`, one a line. */
+int node_start_system(struct node *n, struct err *e);
+int node_system_wait(struct node *n, int64_t timeout_ns, struct buf *failed, struct err *e);
 /* The node's control groups, for counting, freezing and killing; the node's, never NULL. */
 struct node_cgroup *node_cgroup(const struct node *n);
 const struct cgroup_limits *node_limits(const struct node *n); /* but for cpus and io_of */
@@ -116,7 +123,7 @@ const char *node_root_path(const struct node *n);
 /* Host pid of a pid seen inside the node, 0 when there is none; and the reverse. */
 pid_t node_host_pid(const struct node *n, pid_t inside);
 pid_t node_inside_pid(pid_t host_pid);
-/* Host pids of all processes in it but its init, also of those in PID namespaces below the
+/* Host pids of all processes in it but the harness's own (init, or what serves beside systemd), also of those in PID namespaces below the
  * node's; count (it may exceed `max`, then the rest is not in `pids`), -1 on error. */
 int node_processes(const struct node *n, pid_t *pids, size_t max, struct err *e);
 bool node_alive(const struct node *n);
@@ -182,7 +189,6 @@ pid_t node_spawned_pid(struct node *n, pid_t host_pid);
  * meanwhile. Returns the wait status, or -1 (also on time-out, ETIMEDOUT: it and its descendants
  * are killed). Output that a left-behind child writes later is not waited for. For set-up work, not
  * for steps. */
-struct buf;
 int node_run(struct node *n, const struct spawn_spec *spec, int64_t timeout_ns, struct buf *out,
 	     size_t max, struct err *e);
 

@@ -2,7 +2,8 @@
 /*
  * PID 1 of a node: a fork of the harness that execs nothing. It builds the node, reaps whatever
  * is orphaned, starts programs on request, and ends when the harness ends; then the kernel kills
- * the rest of its PID namespace. It never returns into the harness's code.
+ * the rest of its PID namespace. It never returns into the harness's code. Where systemd is to be
+ * PID 1, a fork of it does all that but the building: node_systemd.c.
  */
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -45,6 +46,7 @@ struct init {
 	struct started *started;
 	size_t count;
 	struct msg_spawn *request; /* SPAWN_TEXT_MAX behind it */
+	int word;                  /* what PID 1 waits for to become systemd; -1: it is us */
 };
 
 _Noreturn static void end(int code)
@@ -129,7 +131,8 @@ static void large_pids(void)
 	(void)io_write_knob(AT_FDCWD, "/proc/sys/kernel/ns_last_pid", text, &ignored);
 }
 
-static int build(const struct init_task *task, struct msg_ready *ready, struct err *e)
+static int build(const struct init_task *task, int *ret_word, struct msg_ready *ready,
+		 struct err *e)
 {
 	/* Asked for before the look at the harness: it cannot die unnoticed in between. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -148,10 +151,13 @@ static int build(const struct init_task *task, struct msg_ready *ready, struct e
 	large_pids();
 	if (loopback_up(e) < 0 || null_stdio(e) < 0)
 		return -1;
-	if (confine_mounts(e) < 0 || node_count_mounts(&ready->mounts, e) < 0 ||
-	    own_cgroups(ready, e) < 0)
+	if (confine_mounts(e) < 0 || own_cgroups(ready, e) < 0)
 		return -1;
-	if (ownfile_drop(e) < 0)
+	if (task->spec->systemd && node_systemd_prepare(task, e) < 0)
+		return -1;
+	if (node_count_mounts("self", &ready->mounts, e) < 0 || ownfile_drop(e) < 0)
+		return -1;
+	if (task->spec->systemd && node_systemd_fork(task, ret_word, e) < 0)
 		return -1;
 	return confine_process(task->refused, task->spec->no_new_privs, e);
 }
@@ -233,6 +239,8 @@ static void handle_request(struct init *in)
 	int fds[SPAWN_FDS] = { -1, -1, -1, -1, -1 };
 	if (in->request->kind == MSG_PING) {
 		tell(MSG_PONG, 0, 0);
+	} else if (in->request->kind == MSG_BOOT) {
+		(void)!write(in->word, "", 1);
 	} else if ((size_t)n >= sizeof(*in->request)) {
 		take_fds(&h, in->request, fds);
 		spawn(in, (size_t)n - sizeof(*in->request), fds);
@@ -290,13 +298,13 @@ static int serve_ready(struct init *in, struct err *e)
 void node_init_main(const struct init_task *task)
 {
 	struct msg_ready ready = { .kind = MSG_READY };
-	struct init in = { .signals = -1 };
+	struct init in = { .signals = -1, .word = -1 };
 	int sock = task->sock;
 	loop_child_reset();
 	int built = keep_only(task, &ready.err);
 	if (built == 0) {
 		sock = SOCK_FD;
-		built = build(task, &ready, &ready.err);
+		built = build(task, &in.word, &ready, &ready.err);
 	}
 	if (built == 0)
 		built = serve_ready(&in, &ready.err);

@@ -13,6 +13,7 @@
 #include "harness/base/buf.h"
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
+#include "harness/base/mem.h"
 #include "harness/sandbox/node_private.h"
 #include "harness/sandbox/tree_copy.h"
 #include "harness/sandbox/upper.h"
@@ -259,10 +260,11 @@ bool node_own_mount(const char *point)
 	return own;
 }
 
-int node_count_mounts(size_t *ret, struct err *e)
+int node_count_mounts(const char *pid, size_t *ret, struct err *e)
 {
 	GUARD_BUF struct buf text = { 0 };
-	if (io_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, e) < 0)
+	GUARD(mem) char *path = mem_printf("/proc/%s/mountinfo", pid);
+	if (io_read_file(AT_FDCWD, path, MOUNTINFO_MAX, &text, e) < 0)
 		return -1;
 	*ret = 0;
 	for (const char *p = buf_str(&text); (p = strchr(p, '\n')) != NULL; p++)

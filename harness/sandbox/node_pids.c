@@ -76,7 +76,7 @@ static void take(struct found *f, const char *pid)
 	if (!in_node(f->node, pid, f->own_ns))
 		return;
 	pid_t number = (pid_t)strtol(pid, NULL, 10);
-	if (number == f->node->init)
+	if (number == f->node->server)
 		return;
 	if (f->count < f->max)
 		f->pids[f->count] = number;

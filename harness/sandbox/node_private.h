@@ -9,6 +9,7 @@
  *	init -> harness   READY               the node is built, or why not
  *	child -> harness  STARTED + pidfd     its own, with its credentials from the kernel
  *	child -> harness  FILTERED + fd       the listener of its filter, when one was asked for
+ *	harness -> init   BOOT                PID 1 becomes systemd, where init is another one
  *	harness -> init   PING                and init -> harness PONG: it lives and serves
  *	init -> harness   EXITED, FORK_FAILED
  */
@@ -46,6 +47,7 @@ enum msg_kind {
 	MSG_FILTERED,
 	MSG_EXITED,
 	MSG_FORK_FAILED,
+	MSG_BOOT,
 	MSG_PING,
 	MSG_PONG
 };
@@ -90,7 +92,8 @@ struct node {
 	struct node_spec spec; /* its strings are the node's */
 	char *root_path;       /* of init's root in /proc; never NULL */
 	struct node_cgroup *cgroup;
-	pid_t init;      /* 0: none, or reaped */
+	pid_t init;      /* PID 1. 0: none, or reaped */
+	pid_t server;    /* ours in it: init, or where that is systemd another one */
 	int pidfd, sock; /* of init; our end */
 	int root_fd, netns_fd, pidns_fd;
 	int proc_fd; /* its own procfs, whatever is mounted over it by now */
@@ -132,14 +135,21 @@ struct proc {
 struct init_task {
 	const struct node_spec *spec;
 	const char *before; /* options of the root's mount in the node's last life; "": none */
-	const struct sock_fprog *refused; /* baseline.h */
+	const struct sock_fprog *refused;        /* baseline.h */
+	const struct sock_fprog *refused_system; /* likewise, of a PID 1 that becomes systemd */
 	int sock, harness_pidfd;
 };
 _Noreturn void node_init_main(const struct init_task *task);
 
 /* node_mounts.c, in the node's own mount namespace. */
 int node_mounts(const struct init_task *task, struct msg_ready *ready, struct err *e);
-int node_count_mounts(size_t *ret, struct err *e);
+int node_count_mounts(const char *pid, size_t *ret, struct err *e); /* "self", or a number */
+
+/* node_systemd.c, in PID 1 of a node whose root boots. */
+int node_systemd_prepare(const struct init_task *task, struct err *e);
+/* Returns in the fork, which serves from here on. PID 1 itself becomes systemd once a byte is
+ * written to *ret_word. Nothing but the C library is called from here on. */
+int node_systemd_fork(const struct init_task *task, int *ret_word, struct err *e);
 
 /* node_exec.c: in a fork of init; never returns. */
 _Noreturn void node_exec_child(const struct msg_spawn *m, size_t len, const int fds[SPAWN_FDS],
@@ -147,6 +157,7 @@ _Noreturn void node_exec_child(const struct msg_spawn *m, size_t len, const int 
 
 /* node_spawn.c */
 void node_on_message(void *arg, uint32_t events);
+ssize_t node_receive_ready(struct node *n); /* into n->ready, and who sent it */
 void node_procs_die(struct node *n);    /* init is gone */
 void node_procs_orphan(struct node *n); /* the node is about to be freed */
 

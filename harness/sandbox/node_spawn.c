@@ -116,6 +116,22 @@ union control {
 	char space[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 };
 
+ssize_t node_receive_ready(struct node *n)
+{
+	union control control;
+	struct iovec iov = { &n->ready, sizeof(n->ready) };
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
+	struct attached a = { .fd = -1 };
+	ssize_t len = recvmsg(n->sock, &h, MSG_CMSG_CLOEXEC);
+	if (len >= 0)
+		read_attached(&h, &a);
+	n->server = a.pid;
+	return len;
+}
+
 void node_on_message(void *arg, uint32_t events)
 {
 	struct node *n = arg;
@@ -173,11 +189,13 @@ static void add_words(struct buf *b, const char *const *words, uint32_t *count)
 	}
 }
 
-static enum cgroup_part group_of(const struct spawn_spec *s)
+static enum cgroup_part group_of(const struct node *n, const struct spawn_spec *s)
 {
 	if (s->service)
 		return CGROUP_SERVICES;
-	return s->apart ? CGROUP_NODE : CGROUP_WORKFLOW;
+	if (!s->apart)
+		return CGROUP_WORKFLOW;
+	return n->spec.systemd ? CGROUP_PROBES : CGROUP_NODE;
 }
 
 static int send_request(struct node *n, const struct spawn_spec *s, uint32_t id, int pipe_fd,
@@ -189,7 +207,7 @@ static int send_request(struct node *n, const struct spawn_spec *s, uint32_t id,
 				  .terminal = s->terminal,
 				  .has_fd = { s->out_fd >= 0, s->err_fd >= 0, s->filter != NULL } };
 	bool v2;
-	const int group = cgroup_node_dir(n->cgroup, group_of(s), &v2);
+	const int group = cgroup_node_dir(n->cgroup, group_of(n, s), &v2);
 	head.has_fd[SPAWN_GROUP] = group >= 0;
 	head.group_v2 = v2;
 	const char *cwd = s->cwd != NULL ? s->cwd : "";

@@ -74,8 +74,8 @@ START_TEST(calls_are_refused)
 {
 	TEST_NEEDS_ROOT();
 	struct err e = { 0 };
-	const struct sock_fprog *plain = baseline_program(false, &e);
-	const struct sock_fprog *mounting = baseline_program(true, &e);
+	const struct sock_fprog *plain = baseline_program(BASELINE_PLAIN, &e);
+	const struct sock_fprog *mounting = baseline_program(BASELINE_MOUNTS, &e);
 	ck_assert_ptr_nonnull(plain);
 	ck_assert_ptr_nonnull(mounting);
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
@@ -102,7 +102,7 @@ START_TEST(others_are_let_through)
 	};
 	TEST_NEEDS_ROOT();
 	struct err e = { 0 };
-	const struct sock_fprog *plain = baseline_program(false, &e);
+	const struct sock_fprog *plain = baseline_program(BASELINE_PLAIN, &e);
 	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
 		ck_assert_msg(ask(plain, fine[i].nr, fine[i].args) == 0, "call %ld", fine[i].nr);
 	/* How mounts propagate, which unshare(1) sets: the kernel itself says that there is none.
@@ -117,7 +117,7 @@ START_TEST(capabilities_are_gone)
 				    CAP_SYSLOG,     CAP_SYS_NICE,  CAP_DAC_READ_SEARCH };
 	TEST_NEEDS_ROOT();
 	struct err e = { 0 };
-	const struct sock_fprog *plain = baseline_program(false, &e);
+	const struct sock_fprog *plain = baseline_program(BASELINE_PLAIN, &e);
 	pid_t pid = fork();
 	if (pid == 0) {
 		bool ok = confine_process(plain, true, &e) == 0;
