@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Injector process.kill: a signal to the step's program, to it and all its descendants, or to a
- * program by its name. The victim's end is watched from before the signal on, so that it is
+ * Injector process.kill: a signal to the step's program, to it and all its descendants, to a
+ * program by its name, or to all of a systemd unit. The victim's end is watched from before the signal on, so that it is
  * known what the signal did.
  */
 #include <fcntl.h>
@@ -34,12 +34,12 @@ enum {
 	STATUS_MAX = 8 << 10, /* bytes of /proc/PID/status */
 };
 
-enum kill_target { KILL_RUNNER, KILL_TREE, KILL_PROGRAM };
-static const char *const kill_targets[] = { "runner", "tree", "program", NULL };
+enum kill_target { KILL_RUNNER, KILL_TREE, KILL_PROGRAM, KILL_UNIT };
+static const char *const kill_targets[] = { "runner", "tree", "program", "unit", NULL };
 
 struct process_kill {
 	int target;
-	const char *program;
+	const char *program, *unit;
 	int signal;
 };
 
@@ -51,11 +51,15 @@ static const struct param process_kill_params[] = {
 	  .def = "runner",
 	  .help = "runner: the step's own program; tree: it and all its descendants; program: the "
 		  "one held at this point that runs or is about to start \"program\", else the "
-		  "oldest that runs it" },
+		  "oldest that runs it; unit: all processes of the node's systemd unit \"unit\"" },
 	{ .name = "program",
 	  .type = PARAM_PATH,
 	  .offset = offsetof(struct process_kill, program),
 	  .help = "path or pattern of the program; implies target program" },
+	{ .name = "unit",
+	  .type = PARAM_STRING,
+	  .offset = offsetof(struct process_kill, unit),
+	  .help = "as \"nginx.service\"; implies target unit" },
 	{ .name = "signal",
 	  .type = PARAM_SIGNAL,
 	  .offset = offsetof(struct process_kill, signal),
@@ -72,7 +76,7 @@ struct victim {
 struct injection {
 	struct inject_env env;
 	enum kill_target target;
-	char *program;
+	char *program, *unit;
 	int signal;
 	struct exit_watch *watch; /* on the first victim */
 	struct loop_src *timer;   /* a stopped tree: looks whether the first victim has stopped */
@@ -89,6 +93,11 @@ static const char *process_kill_check(const void *params)
 	if (p->target == KILL_TREE && p->program != NULL)
 		return "target \"tree\" is the step's program with its descendants: leave out "
 		       "\"program\"";
+	if (p->target == KILL_UNIT && p->unit == NULL)
+		return "target \"unit\" needs \"unit\": the name of what to kill";
+	if (p->unit != NULL && (p->program != NULL || p->target == KILL_TREE))
+		return "\"unit\" names all processes of a unit: leave out \"program\" and other "
+		       "targets";
 	return NULL;
 }
 
@@ -100,6 +109,7 @@ static void process_kill_destroy(struct injection *i)
 	loop_remove(i->timer);
 	free(i->victims);
 	free(i->program);
+	free(i->unit);
 	free(i);
 }
 
@@ -110,7 +120,10 @@ static int process_kill_create(struct injection **ret, const struct inject_env *
 	(void)e;
 	struct injection *i = mem_alloc(sizeof(*i));
 	i->env = *env;
-	i->target = p->program != NULL ? KILL_PROGRAM : (enum kill_target)p->target;
+	i->target = p->unit != NULL      ? KILL_UNIT
+		    : p->program != NULL ? KILL_PROGRAM
+					 : (enum kill_target)p->target;
+	i->unit = p->unit != NULL ? mem_strdup(p->unit) : NULL;
 	i->program = p->program != NULL ? mem_strdup(p->program) : NULL;
 	i->signal = p->signal;
 	*ret = i;
@@ -122,8 +135,23 @@ static bool is_live(pid_t pid, struct process *ret)
 	return pid > 0 && process_read(pid, ret) && ret->state != 'Z' && ret->state != 'X';
 }
 
+/* A unit's processes are those of its control group: the oldest of them is its main one, or as good
+ * as that. */
+static pid_t oldest_of_unit(const struct injection *i, const struct strike_target *t)
+{
+	GUARD(mem) pid_t *pids = mem_array(TREE_MAX, sizeof(*pids));
+	size_t n = cgroup_node_members(node_cgroup(t->node), i->unit, pids, TREE_MAX);
+	struct process oldest = { 0 }, p;
+	for (size_t k = 0; k < n; k++)
+		if (is_live(pids[k], &p) && (oldest.pid == 0 || p.start < oldest.start))
+			oldest = p;
+	return oldest.pid;
+}
+
 static pid_t pick(const struct injection *i, const struct strike_target *t)
 {
+	if (i->target == KILL_UNIT)
+		return oldest_of_unit(i, t);
 	if (i->target != KILL_PROGRAM)
 		return t->runner;
 	if (t->stopped != 0 && t->program != NULL && state_path_match(i->program, t->program))
@@ -140,6 +168,9 @@ static int nothing_to_kill(const struct injection *i, const struct strike_target
 	if (i->target == KILL_PROGRAM)
 		return ERR(e, 0, "nothing to kill: no process of node %s runs %s",
 			   node_name(t->node), i->program);
+	if (i->target == KILL_UNIT)
+		return ERR(e, 0, "nothing to kill: unit %s of node %s has no process", i->unit,
+			   node_name(t->node));
 	return ERR(e, 0, "nothing to kill: the step's program does not run at this point");
 }
 
@@ -166,15 +197,23 @@ static void wait_stopped(const struct victim *v)
 		(void)nanosleep(&pause, NULL);
 }
 
-/* Stops the tree from its root on, until a look finds nobody new. */
+static size_t all_of(const struct injection *i, const struct strike_target *t, pid_t *pids)
+{
+	return i->target == KILL_UNIT ? cgroup_node_members(node_cgroup(t->node), i->unit, pids,
+							    TREE_MAX)
+				      : process_tree(t->node, t->runner, pids, TREE_MAX);
+}
+
+/* Stops the tree from its root on (of a unit: whoever is in it), until a look finds nobody new. */
 static int stop_tree(struct injection *i, const struct strike_target *t, struct err *e)
 {
 	GUARD(mem) pid_t *pids = mem_array(TREE_MAX, sizeof(*pids));
 	for (int round = 0; round < TREE_ROUNDS_MAX; round++) {
-		size_t n = process_tree(t->node, t->runner, pids, TREE_MAX);
+		size_t n = all_of(i, t, pids);
 		size_t before = i->count;
 		if (n >= TREE_MAX)
-			return ERR(e, 0, "the step has %d processes or more", TREE_MAX);
+			return ERR(e, 0, "the %s has %d processes or more",
+				   i->target == KILL_UNIT ? "unit" : "step", TREE_MAX);
 		for (size_t k = 0; k < n; k++) {
 			struct process p;
 			struct err gone = { 0 };
@@ -186,7 +225,8 @@ static int stop_tree(struct injection *i, const struct strike_target *t, struct 
 		for (size_t k = before; k < i->count; k++)
 			wait_stopped(&i->victims[k]);
 	}
-	return ERR(e, 0, "the step makes processes faster than they can be stopped");
+	return ERR(e, 0, "the %s makes processes faster than they can be stopped",
+		   i->target == KILL_UNIT ? "unit" : "step");
 }
 
 static bool ignores(pid_t pid, int signo)
@@ -288,9 +328,15 @@ static int process_kill_strike(struct injection *i, const struct strike_target *
 	if (!is_live(pick(i, target), &p))
 		return nothing_to_kill(i, target, e);
 	(void)add_victim(i, &p);
-	bool stopping = i->target == KILL_TREE;
+	bool stopping = i->target == KILL_TREE || i->target == KILL_UNIT;
 	if (stopping) {
+		/* The tree is found from its root on; of a unit the first has been found above. */
 		i->count = 0;
+		if (i->target == KILL_UNIT) {
+			struct err gone = { 0 };
+			(void)add_victim(i, &p);
+			(void)process_signal(p.pid, p.start, SIGSTOP, &gone);
+		}
 		if (stop_tree(i, target, e) < 0) {
 			let_go(i);
 			return -1;
@@ -306,7 +352,9 @@ static int process_kill_strike(struct injection *i, const struct strike_target *
 		return -1;
 	(void)snprintf(detail, INJECT_DETAIL_MAX, "SIG%s sent to pid %d (%.120s)%s",
 		       param_signal_name(i->signal), (int)p.pid, p.exe,
-		       i->count > 1 ? " and its descendants" : "");
+		       i->count == 1             ? ""
+		       : i->target == KILL_UNIT ? " and the unit's other processes"
+						: " and its descendants");
 	return 0;
 }
 
@@ -374,7 +422,8 @@ static int process_kill_verify(struct injection *i, char detail[INJECT_DETAIL_MA
 
 const struct injector injector_process_kill = {
 	.kind = { .name = "process.kill",
-		  .help = "send a signal to the step's program, to its whole tree, or to a program",
+		  .help = "send a signal to the step's program, to its whole tree, to a program or to a "
+			  "systemd unit",
 		  .applied = "the signal was sent to a live process",
 		  .felt = "the process was reaped by that very signal, or got it and lives on "
 			  "without ignoring it",

@@ -38,7 +38,37 @@ static const struct mask debian_apt = {
 	.row_count = sizeof(debian_apt_rows) / sizeof(debian_apt_rows[0]),
 };
 
-const struct mask *const state_masks[] = { &debian_apt, NULL };
+/* What a node's own systemd leaves different by nature although its units are back. Not here on
+ * purpose: unit files, wants, what generators made; which units have run (an invocation that came or
+ * went); its services' processes and sockets. */
+static const struct mask_row systemd_rows[] = {
+	{ "/run/systemd/units/invocation:*", COMPARE_META,
+	  "the drawn number of a unit's last start; whether it was started is compared" },
+	{ "/run/systemd/journal/streams/*", COMPARE_NOTHING,
+	  "one for each service that writes to the journal, named by its socket's number" },
+	{ "/run/log/journal/*/*.journal", COMPARE_NOTHING, "the journal, in memory" },
+	{ "/var/log/journal/*/*.journal", COMPARE_NOTHING, "the journal" },
+	{ "/var/log/journal/*/*.journal~", COMPARE_NOTHING,
+	  "the journal, as it was when its host died" },
+	{ "/run/utmp", COMPARE_META, "when it was booted" },
+	{ "/var/log/wtmp", COMPARE_META, "log of its boots" },
+	{ "/tmp/systemd-private-*", COMPARE_NOTHING,
+	  "a unit's own /tmp, by a drawn name; what is in it is compared" },
+	{ "/tmp/systemd-private-*/tmp", COMPARE_NOTHING, "likewise" },
+	{ "/var/tmp/systemd-private-*", COMPARE_NOTHING,
+	  "a unit's own /var/tmp, by a drawn name; what is in it is compared" },
+	{ "/var/tmp/systemd-private-*/tmp", COMPARE_NOTHING, "likewise" },
+};
+
+static const struct mask systemd = {
+	.name = "systemd",
+	.help = "what a booted systemd leaves different by nature: its journal, records of boots, "
+		"numbers and names drawn for each start of a unit",
+	.rows = systemd_rows,
+	.row_count = sizeof(systemd_rows) / sizeof(systemd_rows[0]),
+};
+
+const struct mask *const state_masks[] = { &debian_apt, &systemd, NULL };
 
 const struct mask *state_mask_find(const char *name)
 {

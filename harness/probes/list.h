@@ -4,7 +4,7 @@
 #define BACKOUT_PROBES_LIST_H
 
 /* clang-format off */
-#define PROBES(X) X(http) X(run) X(tcp)
+#define PROBES(X) X(http) X(run) X(tcp) X(unit)
 /* clang-format on */
 
 #endif

@@ -252,7 +252,7 @@ size_t node_own_mounts(const struct node *n)
 bool node_own_mount(const char *point)
 {
 	static const char *const below[] = { "/proc/", "/sys/", "/dev/" };
-	bool own = strcmp(point, "/") == 0;
+	bool own = strcmp(point, "/") == 0 || strcmp(point, "/run/lock") == 0; /* systemd's */
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++)
 		own |= strcmp(point, mounts[i].where) == 0;
 	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++)
