@@ -168,6 +168,9 @@ static int nothing_to_kill(const struct injection *i, const struct strike_target
 	if (i->target == KILL_PROGRAM)
 		return ERR(e, 0, "nothing to kill: no process of node %s runs %s",
 			   node_name(t->node), i->program);
+	if (i->target == KILL_UNIT && !node_has_systemd(t->node))
+		return ERR(e, 0, "nothing to kill: node %s has no units, its \"init\" is not "
+			   "\"systemd\"", node_name(t->node));
 	if (i->target == KILL_UNIT)
 		return ERR(e, 0, "nothing to kill: unit %s of node %s has no process", i->unit,
 			   node_name(t->node));

@@ -70,6 +70,8 @@ static uint64_t node_needs(const struct node_plan *n)
 	for (size_t i = 0; i < n->links.count; i++)
 		if (links[i].rate > 0)
 			set |= HOST_BIT(HOST_TBF);
+	if (n->init == INIT_SYSTEMD)
+		set |= HOST_BIT(HOST_CGROUP_INNER);
 	return set | limits_needs(&n->limits);
 }
 
@@ -78,7 +80,8 @@ uint64_t host_needs_some(void)
 	uint64_t set = HOST_BIT(HOST_CGROUP_MEMORY) | HOST_BIT(HOST_CGROUP_PIDS) |
 		       HOST_BIT(HOST_CGROUP_CPU) | HOST_BIT(HOST_CGROUP_SWAP) |
 		       HOST_BIT(HOST_CGROUP_CPUS) | HOST_BIT(HOST_CGROUP_IO) |
-		       HOST_BIT(HOST_CGROUP_FREEZE) | HOST_BIT(HOST_TBF);
+		       HOST_BIT(HOST_CGROUP_FREEZE) | HOST_BIT(HOST_CGROUP_INNER) |
+		       HOST_BIT(HOST_TBF);
 	for (int fs = 0; fs < DISK_FS_COUNT; fs++)
 		set |= disks[fs];
 	return set;

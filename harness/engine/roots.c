@@ -10,6 +10,7 @@
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/engine/needs.h"
+#include "harness/sandbox/capture_base.h"
 #include "harness/sandbox/host.h"
 
 /* Never seen: what this harness writes itself. */
@@ -105,6 +106,20 @@ static int check_room(struct owner *o, const struct plan *p, struct err *e)
 		      owner_state_dir(o));
 }
 
+/* Before a drill has begun: one that begins would end as an error of the harness. A folder may be
+ * anything by then, and of a disk nothing is known here; the node itself looks, too. */
+static int check_systemd(const struct node_plan *n, const struct image *root, struct err *e)
+{
+	if (n->init != INIT_SYSTEMD || root->lines == NULL ||
+	    capture_base_has(root->lines, "/usr/lib/systemd/systemd") ||
+	    capture_base_has(root->lines, "/lib/systemd/systemd"))
+		return 0;
+	return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
+		      "node '%s': \"init\" is \"systemd\", and there is none in its root; include the "
+		      "packages systemd, systemd-sysv and dbus",
+		      n->name);
+}
+
 int roots_prepare(struct owner *o, const struct plan *p, const struct roots_note *note,
 		  struct image **ret, struct err *e)
 {
@@ -113,7 +128,8 @@ int roots_prepare(struct owner *o, const struct plan *p, const struct roots_note
 	struct image *roots = mem_array(p->node_count, sizeof(*roots));
 	for (size_t i = 0; i < p->node_count; i++) {
 		if (node_root(o, &p->nodes[i], note, &roots[i], e) < 0 ||
-		    image_lines(o, &roots[i], e) < 0) {
+		    image_lines(o, &roots[i], e) < 0 ||
+		    check_systemd(&p->nodes[i], &roots[i], e) < 0) {
 			roots_free(roots, p->node_count);
 			return -1;
 		}

@@ -31,6 +31,8 @@ struct kind {
 	bool holds_call, answers_call;
 	/* Injectors: its node must have a disk of its own. */
 	bool on_disk;
+	/* Probes: its node must boot a systemd of its own. */
+	bool of_systemd;
 	/* After decoding: what the rows cannot say ("program needs an absolute path"). May be NULL.
 	 * Returns NULL when fine, else a static sentence that says what to write instead. */
 	const char *(*check)(const void *params);

@@ -146,9 +146,16 @@ static int decode_probes(struct compile *c, const char *field, struct probe_plan
 	if (plan_check_list(c, list, PLAN_PROBES_MAX, NULL, e) < 0)
 		return -1;
 	*ret = arena_alloc(c->ctx.arena, json_size(list) * sizeof(**ret) + 1);
-	for (const struct json *v = json_first(list); v != NULL; v = json_next(v))
-		if (plan_probe(c, v, NULL, &(*ret)[(*ret_count)++], e) < 0)
+	for (const struct json *v = json_first(list); v != NULL; v = json_next(v)) {
+		struct probe_plan *p = &(*ret)[(*ret_count)++];
+		if (plan_probe(c, v, NULL, p, e) < 0)
 			return -1;
+		if (p->kind->of_systemd && plan_node(c->plan, p->node)->init != INIT_SYSTEMD)
+			return json_err(e, c->ctx.doc, v,
+					"%s: node \"%s\" has no systemd; give it \"init\": "
+					"\"systemd\", or ask something else",
+					p->kind->name, p->node);
+	}
 	return plan_check_names(c, *ret, sizeof(**ret), list, e);
 }
 

@@ -119,7 +119,8 @@ const struct probe_kind probe_unit = {
 		  .shorthand = "unit",
 		  .size = sizeof(struct unit_params),
 		  .expect = unit_expect,
-		  .exact = true },
+		  .exact = true,
+		  .of_systemd = true },
 	.start = unit_start,
 	.end = unit_end,
 };

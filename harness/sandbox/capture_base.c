@@ -211,6 +211,16 @@ int capture_base_open(struct capture_base **ret, const char *path, const char *i
 	return 1;
 }
 
+static int by_path(const void *path, const void *line)
+{
+	return strcmp(path, ((const struct base_line *)line)->path);
+}
+
+bool capture_base_has(const struct capture_base *b, const char *path)
+{
+	return bsearch(path, b->lines, b->count, sizeof(*b->lines), by_path) != NULL;
+}
+
 void capture_base_close(struct capture_base *b)
 {
 	if (b == NULL)

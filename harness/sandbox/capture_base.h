@@ -12,6 +12,8 @@
 #ifndef BACKOUT_SANDBOX_CAPTURE_BASE_H
 #define BACKOUT_SANDBOX_CAPTURE_BASE_H
 
+#include <stdbool.h>
+
 #include "harness/base/err.h"
 #include "harness/sandbox/node.h"
 
@@ -23,6 +25,8 @@ int capture_base_write(struct node *n, const char *image_digest, const char *pat
  * not of this image or of this version, or it is damaged: to be written anew. */
 int capture_base_open(struct capture_base **ret, const char *path, const char *image_digest,
 		      struct err *e);
+/* Does the image have this path (no link on the way)? */
+bool capture_base_has(const struct capture_base *b, const char *path);
 void capture_base_close(struct capture_base *b); /* NULL-safe */
 
 #endif

@@ -39,7 +39,7 @@ static_assert(HOST_FEATURE_COUNT < 64, "sets of features are 64-bit masks");
 #define LIMITS                                                                                     \
 	(HOST_BIT(HOST_CGROUP_MEMORY) | HOST_BIT(HOST_CGROUP_SWAP) | HOST_BIT(HOST_CGROUP_PIDS) |  \
 	 HOST_BIT(HOST_CGROUP_CPU) | HOST_BIT(HOST_CGROUP_CPUS) | HOST_BIT(HOST_CGROUP_IO) |       \
-	 HOST_BIT(HOST_CGROUP_FREEZE))
+	 HOST_BIT(HOST_CGROUP_FREEZE) | HOST_BIT(HOST_CGROUP_INNER))
 #define PROGRAMS (HOST_BIT(HOST_MKFS_EROFS) | HOST_BIT(HOST_MMDEBSTRAP))
 static const struct {
 	enum host_feature feature;

@@ -45,6 +45,8 @@
 	X(CGROUP_SWAP, "cgroup swap limit", "limits.swap", HOST_CGROUP_OUT)                        \
 	X(CGROUP_CPUS, "cgroup processors", "limits.cpus", HOST_CGROUP_OUT)                        \
 	X(CGROUP_IO, "cgroup io limit", "limits.io", HOST_CGROUP_OUT)                              \
+	X(CGROUP_INNER, "cgroup v2 of a node's own", "\"init\": \"systemd\"",                         \
+	  "mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified where v1 is in use, and run as root")   \
 	X(CGROUP_FREEZE, "cgroup freeze and kill", "stopping a node's processes at once (else one by one)", \
 	  HOST_CGROUP_OUT)
 /* clang-format on */

@@ -93,6 +93,15 @@ static int freeze_one(struct node_cgroup *c, struct err *e)
 	return result;
 }
 
+int host_test_CGROUP_INNER(const struct host_test *t, struct err *e)
+{
+	const struct cgroup_limits managed = { .managed = true };
+	if (try_limit(t, "freeze", &managed, e) < 0)
+		return -1;
+	SAY(t, "groups made in a v2 tree (cgroup %s)", cgroup_mode_name(cgroup_mode()));
+	return 0;
+}
+
 int host_test_CGROUP_FREEZE(const struct host_test *t, struct err *e)
 {
 	const char *why = cgroup_unsupported("freeze");

@@ -181,7 +181,7 @@ static bool inherit(struct lineage *l, struct member *m, const struct status *s,
 		return true;
 	}
 	struct member *parent = NULL;
-	if (s->parent != node_init_pid(l->node) && depth < LINEAGE_PIDS_MAX)
+	if (!node_is_own(l->node, s->parent) && depth < LINEAGE_PIDS_MAX)
 		parent = look_up(l, s->parent, false, depth + 1, program);
 	if (parent == NULL) {
 		(void)snprintf(m->before, sizeof(m->before), "?>");

@@ -425,6 +425,16 @@ pid_t node_init_pid(const struct node *n)
 	return n->init;
 }
 
+bool node_is_own(const struct node *n, pid_t host_pid)
+{
+	return host_pid == n->init || host_pid == n->server;
+}
+
+bool node_has_systemd(const struct node *n)
+{
+	return n->spec.systemd;
+}
+
 int node_root_fd(const struct node *n)
 {
 	return n->root_fd;

@@ -110,7 +110,10 @@ unsigned node_refused(const struct node *n);
 
 const char *node_name(const struct node *n);
 const char *node_work_dir(const struct node *n);
-pid_t node_init_pid(const struct node *n); /* in the harness's PID namespace */
+pid_t node_init_pid(const struct node *n); /* PID 1, in the harness's PID namespace */
+/* PID 1, or what serves the harness beside a systemd: the ancestor of what is nobody else's. */
+bool node_is_own(const struct node *n, pid_t host_pid);
+bool node_has_systemd(const struct node *n);
 int node_root_fd(const struct node *n);    /* O_PATH of the node's /; the node's, do not close */
 int node_netns_fd(const struct node *n);   /* likewise */
 int node_pidns_fd(const struct node *n);
