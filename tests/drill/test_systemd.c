@@ -172,6 +172,10 @@ START_TEST(a_root_without_it_is_refused)
 	PROGRAM(&p, "run", path, "--runs", t.runs);
 	program_expect(&p, 65, "include the packages systemd, systemd-sysv and dbus");
 	program_free(&p);
+	/* A unit of a node that has none is not even a scenario. */
+	PROGRAM(&p, "check", "tests/drill/scenarios/systemd-unit-without.json");
+	program_expect(&p, 65, "3:21: unit: node \"n\" has no systemd; give it \"init\": \"systemd\"");
+	program_free(&p);
 }
 END_TEST
 

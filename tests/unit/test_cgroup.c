@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
@@ -238,6 +240,49 @@ START_TEST(the_workflow_is_killed_apart_from_the_node)
 }
 END_TEST
 
+/* What a node's own init makes of its tree, and the next life's. */
+START_TEST(groups_of_its_own_init)
+{
+	struct bench b;
+	struct err e = { 0 };
+	struct node_cgroup *c = NULL;
+	char text[16];
+	pid_t found[4];
+	bool v2;
+	TEST_NEEDS_ROOT();
+	if (hierarchies_v2(hierarchies_own()) == NULL)
+		TEST_SKIP("no cgroup v2");
+	bench_open(&b);
+	MUST(cgroup_node_create(&c, b.owner, "web", &(struct cgroup_limits){ .managed = true },
+				&e));
+	const int dir = cgroup_node_dir(c, CGROUP_NODE, &v2);
+	ck_assert_int_eq(mkdirat(dir, "system.slice", 0755), 0);
+	ck_assert_int_eq(mkdirat(dir, "system.slice/a.service", 0755), 0);
+	ck_assert_int_eq(mkdirat(dir, "system.slice/a.service/sub", 0755), 0);
+	pid_t probe = sleeper(c, CGROUP_PROBES), main = sleeper(c, CGROUP_NODE);
+	pid_t child = sleeper(c, CGROUP_NODE);
+	ck_assert(is_in(probe, "/probes\n"));
+	(void)snprintf(text, sizeof(text), "%d", (int)main);
+	MUST(io_write_knob(dir, "system.slice/a.service/cgroup.procs", text, &e));
+	(void)snprintf(text, sizeof(text), "%d", (int)child);
+	MUST(io_write_knob(dir, "system.slice/a.service/sub/cgroup.procs", text, &e));
+	ck_assert_uint_eq(cgroup_node_members(c, "a.service", found, 4), 2);
+	ck_assert_int_eq(found[0], main);
+	ck_assert_int_eq(found[1], child);
+	ck_assert_uint_eq(cgroup_node_members(c, "a", found, 4), 0);
+	MUST(cgroup_node_kill(c, CGROUP_NODE, &e));
+	ends_killed(main);
+	ends_killed(child);
+	ends_killed(probe);
+	MUST(cgroup_node_clear(c, &e));
+	ck_assert_int_eq(faccessat(dir, "system.slice", F_OK, 0), -1);
+	ck_assert_int_eq(faccessat(dir, "workflow", F_OK, 0), 0);
+	ck_assert_uint_eq(cgroup_node_destroy(c, &e), 0);
+	ck_assert_uint_eq(bench_groups(owner_tag(b.owner)), 0);
+	bench_close(&b);
+}
+END_TEST
+
 START_TEST(what_is_frozen_stands_still)
 {
 	struct bench b;
@@ -329,6 +374,7 @@ Suite *suite_cgroup(void)
 	tcase_add_loop_test(t, a_refused_limit_leaves_nothing, 0,
 			    sizeof(refused) / sizeof(refused[0]));
 	tcase_add_test(t, the_workflow_is_killed_apart_from_the_node);
+	tcase_add_test(t, groups_of_its_own_init);
 	tcase_add_test(t, what_is_frozen_stands_still);
 	tcase_add_loop_test(t, a_systemd_that_gives_no_scope_is_said, 0,
 			    sizeof(refusals) / sizeof(refusals[0]));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -111,6 +112,23 @@ START_TEST(others_are_let_through)
 }
 END_TEST
 
+/* A systemd that may not mount: by either call, and no other namespace is missed. */
+START_TEST(no_mount_namespaces_for_systemd)
+{
+	TEST_NEEDS_ROOT();
+	struct err e = { 0 };
+	const struct sock_fprog *system = baseline_program(BASELINE_SYSTEM, &e);
+	const struct sock_fprog *plain = baseline_program(BASELINE_PLAIN, &e);
+	ck_assert_int_eq(ask(system, SYS_unshare, (long[]){ CLONE_NEWNS, 0, 0, 0 }), EPERM);
+	ck_assert_int_eq(ask(system, SYS_unshare, (long[]){ CLONE_NEWNS | CLONE_NEWUTS, 0, 0, 0 }),
+			 EPERM);
+	ck_assert_int_eq(ask(system, SYS_clone, (long[]){ CLONE_NEWNS, 0, 0, 0 }), EPERM);
+	ck_assert_int_eq(ask(system, SYS_unshare, (long[]){ CLONE_NEWUTS, 0, 0, 0 }), 0);
+	ck_assert_int_eq(ask(system, SYS_umount2, (long[]){ 0, 0, 0, 0 }), EPERM);
+	ck_assert_int_eq(ask(plain, SYS_unshare, (long[]){ CLONE_NEWNS, 0, 0, 0 }), 0);
+}
+END_TEST
+
 START_TEST(capabilities_are_gone)
 {
 	static const int gone[] = { CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_TIME,
@@ -137,6 +155,7 @@ Suite *suite_confine(void)
 {
 	Suite *s = suite_create("confine");
 	TCase *c = tcase_create("confine");
+	tcase_add_test(c, no_mount_namespaces_for_systemd);
 	tcase_add_test(c, calls_are_refused);
 	tcase_add_test(c, others_are_let_through);
 	tcase_add_test(c, capabilities_are_gone);

@@ -220,14 +220,24 @@ static const struct mask_case mask_cases[] = {
 	{ "", FILE_LINE("/var/lib/apt/lists/10.0.0.2_._Packages", ""), -1, "debian-apt" },
 	{ "", FILE_LINE("/var/lib/apt/lists/lock", ""), -1, NULL },
 	{ "", FILE_LINE("/var/lib/apt/extended_states", ""), -1, NULL },
+	{ FILE_LINE("/run/systemd/units/invocation:a.service", ",\"target\":\"1\""),
+	  FILE_LINE("/run/systemd/units/invocation:a.service", ",\"target\":\"2\""), -1, "systemd" },
+	{ "", FILE_LINE("/run/systemd/units/invocation:a.service", ""), -1, NULL },
+	{ "", FILE_LINE("/run/systemd/journal/streams/9:1", ""), -1, "systemd" },
+	{ "", FILE_LINE("/var/log/journal/1/system@2.journal~", ""), -1, "systemd" },
+	{ "", FILE_LINE("/var/log/journal/1/x/y.journal", ""), -1, NULL },
+	{ "", FILE_LINE("/tmp/systemd-private-1-a.service-2/tmp", ""), -1, "systemd" },
+	{ "", FILE_LINE("/tmp/systemd-private-1-a.service-2/tmp/left", ""), -1, NULL },
+	{ "", FILE_LINE("/run/systemd/generator/a.service", ""), -1, NULL },
+	{ "", FILE_LINE("/etc/systemd/system/a.service.d/b.conf", ""), -1, NULL },
 };
 
 START_TEST(test_mask)
 {
 	const struct mask_case *m = &mask_cases[_i];
 	struct ignore_plan ignore = { "/var/x/**", "a test", m->compare };
-	const char *masks[] = { "debian-apt", NULL };
-	struct state_plan plan = { .masks = { masks, 1 } };
+	const char *masks[] = { "debian-apt", "systemd", NULL };
+	struct state_plan plan = { .masks = { masks, 2 } };
 	struct arena *a = arena_create();
 	if (m->compare >= 0)
 		plan.ignore = (struct list){ &ignore, 1 };
