@@ -112,7 +112,8 @@ deps: ## install from Debian what is missing (root, when something is)
 .PHONY: image-cache
 image-cache: $(BIN) ## build the root images of the demo and the tests ahead of time (root)
 	@scenario=$$(scenarios/prepare-demo.sh) || exit; \
-	$(BIN) image build "$$scenario" scenarios/dpkg-upgrade/scenario.json
+	$(BIN) image build "$$scenario" scenarios/dpkg-upgrade/scenario.json \
+		tests/drill/scenarios/systemd.json
 
 .PHONY: install
 install: $(BIN) ## install under PREFIX (/usr/local), below DESTDIR

@@ -16,6 +16,7 @@ passed=0 failed=0 skipped=0
 # scenario file, plan, exit code
 wrong='
 scenarios/nginx-upgrade/bad-rollback.json configure-then-downgrade 1
+scenarios/nginx-upgrade/systemd.json reinstall-old 0
 scenarios/dpkg-upgrade/scenario.json reinstall-old 1
 scenarios/dpkg-upgrade/scenario.json configure-then-downgrade 1
 scenarios/dpkg-upgrade/scenario.json configure 1

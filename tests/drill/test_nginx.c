@@ -11,6 +11,7 @@
 
 #define NGINX          "scenarios/nginx-upgrade/scenario.json"
 #define NGINX_BAD      "scenarios/nginx-upgrade/bad-rollback.json"
+#define NGINX_SYSTEMD  "scenarios/nginx-upgrade/systemd.json"
 #define APACHE         "scenarios/apache2-upgrade/scenario.json"
 #define NGINX_VERSIONS "scenarios/nginx-upgrade/versions.json"
 
@@ -109,6 +110,27 @@ START_TEST(bad_rollback)
 }
 END_TEST
 
+/* The same as a unit, restarted by its maintainer scripts. One fault; nightly runs all of them. */
+START_TEST(under_systemd)
+{
+	TEST_NEEDS_ROOT();
+	struct program p;
+	if (access(NGINX_VERSIONS, F_OK) != 0)
+		TEST_SKIP("nginx has only one version here");
+	PROGRAM(&p, "run", NGINX_SYSTEMD, "--json", "--runs", runs_dir(), "--fault",
+		nginx_drills[0].fault);
+	struct json_doc *report = program_json(&p);
+	const struct json *controls = json_get(json_root(report), "controls");
+	for (const struct json *c = json_first(controls); c != NULL; c = json_next(c))
+		ck_assert_int_eq(json_get_int(c, "residue_visible", -1), 0);
+	const struct json *d = report_drill(report, nginx_drills[0].fault);
+	ck_assert_str_eq(json_get_string(d, "outcome", "?"), nginx_drills[0].outcome);
+	ck_assert_int_eq(p.exit, 0);
+	json_doc_free(report);
+	program_free(&p);
+}
+END_TEST
+
 Suite *suite_nginx(void)
 {
 	Suite *s = suite_create("nginx");
@@ -116,6 +138,7 @@ Suite *suite_nginx(void)
 	tcase_set_timeout(c, 900);
 	tcase_add_test(c, upgrade);
 	tcase_add_test(c, bad_rollback);
+	tcase_add_test(c, under_systemd);
 	suite_add_tcase(s, c);
 	return s;
 }
