@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Injector process.kill: a signal to the step's program, to it and all its descendants, to a
- * program by its name, or to all of a systemd unit. The victim's end is watched from before the signal on, so that it is
- * known what the signal did.
+ * program by its name, or to all of a systemd unit. The victim's end is watched from before the
+ * signal on, so that it is known what the signal did.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -169,8 +169,10 @@ static int nothing_to_kill(const struct injection *i, const struct strike_target
 		return ERR(e, 0, "nothing to kill: no process of node %s runs %s",
 			   node_name(t->node), i->program);
 	if (i->target == KILL_UNIT && !node_has_systemd(t->node))
-		return ERR(e, 0, "nothing to kill: node %s has no units, its \"init\" is not "
-			   "\"systemd\"", node_name(t->node));
+		return ERR(e, 0,
+			   "nothing to kill: node %s has no units, its \"init\" is not "
+			   "\"systemd\"",
+			   node_name(t->node));
 	if (i->target == KILL_UNIT)
 		return ERR(e, 0, "nothing to kill: unit %s of node %s has no process", i->unit,
 			   node_name(t->node));
@@ -202,9 +204,9 @@ static void wait_stopped(const struct victim *v)
 
 static size_t all_of(const struct injection *i, const struct strike_target *t, pid_t *pids)
 {
-	return i->target == KILL_UNIT ? cgroup_node_members(node_cgroup(t->node), i->unit, pids,
-							    TREE_MAX)
-				      : process_tree(t->node, t->runner, pids, TREE_MAX);
+	return i->target == KILL_UNIT
+		       ? cgroup_node_members(node_cgroup(t->node), i->unit, pids, TREE_MAX)
+		       : process_tree(t->node, t->runner, pids, TREE_MAX);
 }
 
 /* Stops the tree from its root on (of a unit: whoever is in it), until a look finds nobody new. */
@@ -355,7 +357,7 @@ static int process_kill_strike(struct injection *i, const struct strike_target *
 		return -1;
 	(void)snprintf(detail, INJECT_DETAIL_MAX, "SIG%s sent to pid %d (%.120s)%s",
 		       param_signal_name(i->signal), (int)p.pid, p.exe,
-		       i->count == 1             ? ""
+		       i->count == 1            ? ""
 		       : i->target == KILL_UNIT ? " and the unit's other processes"
 						: " and its descendants");
 	return 0;
@@ -425,7 +427,8 @@ static int process_kill_verify(struct injection *i, char detail[INJECT_DETAIL_MA
 
 const struct injector injector_process_kill = {
 	.kind = { .name = "process.kill",
-		  .help = "send a signal to the step's program, to its whole tree, to a program or to a "
+		  .help = "send a signal to the step's program, to its whole tree, to a program or "
+			  "to a "
 			  "systemd unit",
 		  .applied = "the signal was sent to a live process",
 		  .felt = "the process was reaped by that very signal, or got it and lives on "

@@ -40,8 +40,8 @@ static int wait_up(struct drill *d, const struct drill_node *at, int64_t begin,
 		return 0;
 	}
 	tell_failed(d, node, &failed);
-	journal_put(d->journal, EVENT_SERVICE_READY, F_STR("node", node),
-		    F_STR("service", SERVICE), F_INT("took", clock_now() - begin));
+	journal_put(d->journal, EVENT_SERVICE_READY, F_STR("node", node), F_STR("service", SERVICE),
+		    F_INT("took", clock_now() - begin));
 	return 1;
 }
 

@@ -114,10 +114,11 @@ static int check_systemd(const struct node_plan *n, const struct image *root, st
 	    capture_base_has(root->lines, "/usr/lib/systemd/systemd") ||
 	    capture_base_has(root->lines, "/lib/systemd/systemd"))
 		return 0;
-	return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
-		      "node '%s': \"init\" is \"systemd\", and there is none in its root; include the "
-		      "packages systemd, systemd-sysv and dbus",
-		      n->name);
+	return ERR_AS(
+		e, EXIT_BAD_SCENARIO, 0,
+		"node '%s': \"init\" is \"systemd\", and there is none in its root; include the "
+		"packages systemd, systemd-sysv and dbus",
+		n->name);
 }
 
 int roots_prepare(struct owner *o, const struct plan *p, const struct roots_note *note,

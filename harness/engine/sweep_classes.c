@@ -28,7 +28,8 @@ static const char *services_at(const struct sweeping *w, const struct point *p)
 		const struct node_plan *n = &w->s.plan->nodes[i];
 		bool boots = w->strike.leaves == LEAVES_BOOTED && strcmp(n->name, struck) == 0;
 		if (n->init == INIT_SYSTEMD)
-			return "a node's own systemd is live, and its memory is no part of a kept state";
+			return "a node's own systemd is live, and its memory is no part of a kept "
+			       "state";
 		if (n->services.count > 0 && !boots)
 			return "services are live, and their memory is no part of a kept state";
 	}

@@ -122,7 +122,7 @@ static const char *const init_names[] = {
 #define X(id, text) text,
 	NODE_INIT(X)
 #undef X
-	NULL,
+		NULL,
 };
 
 const struct param plan_node_rows[] = {

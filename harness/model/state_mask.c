@@ -39,8 +39,8 @@ static const struct mask debian_apt = {
 };
 
 /* What a node's own systemd leaves different by nature although its units are back. Not here on
- * purpose: unit files, wants, what generators made; which units have run (an invocation that came or
- * went); its services' processes and sockets. */
+ * purpose: unit files, wants, what generators made; which units have run (an invocation that came
+ * or went); its services' processes and sockets. */
 static const struct mask_row systemd_rows[] = {
 	{ "/run/systemd/units/invocation:*", COMPARE_META,
 	  "the drawn number of a unit's last start; whether it was started is compared" },

@@ -60,8 +60,8 @@ static void run_judge(void *call, int status)
 	(void)command_first_line(&c->command, line);
 	const char *sep = line[0] != '\0' ? ": " : "";
 	if (WIFSIGNALED(status))
-		asking_answer(a, false, "killed by SIG%s%s%s",
-			      param_signal_name(WTERMSIG(status)), sep, line);
+		asking_answer(a, false, "killed by SIG%s%s%s", param_signal_name(WTERMSIG(status)),
+			      sep, line);
 	else if ((uint64_t)WEXITSTATUS(status) != c->want_exit)
 		asking_answer(a, false, "exit %d, want %llu%s%s", WEXITSTATUS(status),
 			      (unsigned long long)c->want_exit, sep, line);

@@ -111,8 +111,8 @@ static const struct by_argument mount_arguments[] = {
 	{ SCMP_SYS(mount), 3, MS_PRIVATE | MS_SLAVE | MS_SHARED | MS_UNBINDABLE, 0 },
 };
 
-/* unshare(2) and clone(2) alike. Of a unit whose mounts could not be made systemd says that it failed;
- * of one for which no namespace is to be had, that it runs in a container. */
+/* unshare(2) and clone(2) alike. Of a unit whose mounts could not be made systemd says that it
+ * failed; of one for which no namespace is to be had, that it runs in a container. */
 static const struct by_argument no_namespaces[] = {
 	{ SCMP_SYS(unshare), 0, CLONE_NEWNS, CLONE_NEWNS },
 	{ SCMP_SYS(clone), 0, CLONE_NEWNS, CLONE_NEWNS },
@@ -194,7 +194,8 @@ static const struct sock_filter vsock[] = {
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
 };
 
-static int export_code(scmp_filter_ctx ctx, enum baseline kind, struct sock_fprog *ret, struct err *e)
+static int export_code(scmp_filter_ctx ctx, enum baseline kind, struct sock_fprog *ret,
+		       struct err *e)
 {
 	GUARD(fd) int fd = memfd_create("backout-baseline", MFD_CLOEXEC);
 	struct stat st;

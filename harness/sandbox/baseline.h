@@ -20,7 +20,8 @@ enum baseline {
 			    and starts units without those of their settings that need one */
 	BASELINE_COUNT
 };
-/* Made when first asked for, then kept for the life of the process: do not free. NULL: e has why. */
+/* Made when first asked for, then kept for the life of the process: do not free. NULL: e has why.
+ */
 const struct sock_fprog *baseline_program(enum baseline kind, struct err *e);
 /* Upon the calling thread and what it starts, for good. Needs CAP_SYS_ADMIN or no_new_privs; -1
  * with errno. */

@@ -107,8 +107,8 @@ static void search(struct members *m, int parent, const char *name, bool inside,
 		add_members(m, dirfd(d));
 	for (struct dirent *de; depth < DEPTH_MAX && (de = readdir(d)) != NULL;)
 		if (is_group(de))
-			search(m, dirfd(d), de->d_name,
-			       inside || strcmp(de->d_name, m->name) == 0, depth + 1);
+			search(m, dirfd(d), de->d_name, inside || strcmp(de->d_name, m->name) == 0,
+			       depth + 1);
 }
 
 size_t cgroup_node_members(const struct node_cgroup *c, const char *name, pid_t *pids, size_t max)

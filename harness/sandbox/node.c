@@ -142,8 +142,8 @@ static int start_init(struct node *n, struct err *e)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno,
 			      "make the node's namespaces (needs root)");
 	if (pid == 0)
-		node_init_main(&(struct init_task){ &n->spec, n->before, refused, system, theirs,
-						    self });
+		node_init_main(
+			&(struct init_task){ &n->spec, n->before, refused, system, theirs, self });
 	n->init = (pid_t)pid;
 	return 0;
 }

@@ -45,7 +45,7 @@ struct node_spec {
 				 the caller removes it after node_destroy() */
 	struct cgroup_limits limits;
 	bool may_mount; /* its programs mount and enter namespaces: as good as root on the host */
-	bool systemd;      /* PID 1 is the root's own systemd: node_start_system() */
+	bool systemd;   /* PID 1 is the root's own systemd: node_start_system() */
 	bool no_new_privs; /* set-uid programs and file capabilities give nothing */
 	const char *from;  /* NULL: a pristine node. Else a folder as upper_copy() makes it, of a
 			      node with this very root: the new one begins with that state (a DISK
@@ -93,9 +93,9 @@ int node_disk_copy(const struct node *n, const char *to, struct err *e);
 /* Names what a power cut would leave of the disk at this moment. 1: named; 0: the disk is written
  * to all the time. Read again only once it has been written to since the last time. */
 int node_disk_name(struct node *n, char ret[HASH_TEXT], struct err *e);
-/* Of a node with systemd: its PID 1 waits until the first of these, so that all else of the node can
- * be set up before. node_system_wait() runs the loop until the default target is reached, at most
- * timeout_ns (ETIMEDOUT), and puts the names of failed units into `failed`, one a line. */
+/* Of a node with systemd: its PID 1 waits until the first of these, so that all else of the node
+ * can be set up before. node_system_wait() runs the loop until the default target is reached, at
+ * most timeout_ns (ETIMEDOUT), and puts the names of failed units into `failed`, one a line. */
 int node_start_system(struct node *n, struct err *e);
 int node_system_wait(struct node *n, int64_t timeout_ns, struct buf *failed, struct err *e);
 /* The node's control groups, for counting, freezing and killing; the node's, never NULL. */
@@ -114,8 +114,8 @@ pid_t node_init_pid(const struct node *n); /* PID 1, in the harness's PID namesp
 /* PID 1, or what serves the harness beside a systemd: the ancestor of what is nobody else's. */
 bool node_is_own(const struct node *n, pid_t host_pid);
 bool node_has_systemd(const struct node *n);
-int node_root_fd(const struct node *n);    /* O_PATH of the node's /; the node's, do not close */
-int node_netns_fd(const struct node *n);   /* likewise */
+int node_root_fd(const struct node *n);  /* O_PATH of the node's /; the node's, do not close */
+int node_netns_fd(const struct node *n); /* likewise */
 int node_pidns_fd(const struct node *n);
 const char *node_mount_options(const struct node *n); /* of its root, as read back */
 bool node_on_disk(const struct node *n);              /* NODE_ROOT_DISK */
@@ -126,8 +126,9 @@ const char *node_root_path(const struct node *n);
 /* Host pid of a pid seen inside the node, 0 when there is none; and the reverse. */
 pid_t node_host_pid(const struct node *n, pid_t inside);
 pid_t node_inside_pid(pid_t host_pid);
-/* Host pids of all processes in it but the harness's own (init, or what serves beside systemd), also of those in PID namespaces below the
- * node's; count (it may exceed `max`, then the rest is not in `pids`), -1 on error. */
+/* Host pids of all processes in it but the harness's own (init, or what serves beside systemd),
+ * also of those in PID namespaces below the node's; count (it may exceed `max`, then the rest is
+ * not in `pids`), -1 on error. */
 int node_processes(const struct node *n, pid_t *pids, size_t max, struct err *e);
 bool node_alive(const struct node *n);
 /* Is this one of the mount points that every node has? And how many these are. */

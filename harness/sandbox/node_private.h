@@ -158,7 +158,7 @@ _Noreturn void node_exec_child(const struct msg_spawn *m, size_t len, const int 
 /* node_spawn.c */
 void node_on_message(void *arg, uint32_t events);
 ssize_t node_receive_ready(struct node *n); /* into n->ready, and who sent it */
-void node_procs_die(struct node *n);    /* init is gone */
-void node_procs_orphan(struct node *n); /* the node is about to be freed */
+void node_procs_die(struct node *n);        /* init is gone */
+void node_procs_orphan(struct node *n);     /* the node is about to be freed */
 
 #endif

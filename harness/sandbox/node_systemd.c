@@ -94,10 +94,11 @@ int node_systemd_prepare(const struct init_task *task, struct err *e)
 {
 	const struct node_spec *spec = task->spec;
 	if (program() == NULL)
-		return ERR_AS(e, EXIT_BAD_SCENARIO, 0,
-			      "\"init\" is \"systemd\", and its root has no %s: let the root include "
-			      "the packages systemd, systemd-sysv and dbus",
-			      programs[0]);
+		return ERR_AS(
+			e, EXIT_BAD_SCENARIO, 0,
+			"\"init\" is \"systemd\", and its root has no %s: let the root include "
+			"the packages systemd, systemd-sysv and dbus",
+			programs[0]);
 	bool first = spec->from == NULL && task->before[0] == '\0';
 	if (first && (machine_id(spec, e) < 0 || host_name(spec, e) < 0))
 		return -1;
@@ -121,8 +122,8 @@ _Noreturn static void become_systemd(const struct init_task *task, int word, con
 	(void)close_range(STDERR_FILENO + 1, (unsigned)word - 1, 0); /* the server's socket */
 	const char *const argv[] = { path, NULL };
 	const char *const env[] = { "container=backout",
-			      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
-			      "LANG=C.UTF-8", NULL };
+				    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+				    "LANG=C.UTF-8", NULL };
 	struct err e = { 0 };
 	sigset_t none;
 	char go;

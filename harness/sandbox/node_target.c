@@ -48,8 +48,9 @@ static int is_up(struct node *n, int64_t until, struct buf *said, struct err *e)
 
 int node_system_wait(struct node *n, int64_t timeout_ns, struct buf *failed, struct err *e)
 {
-	static const char *const list[] = { "systemctl", "list-units", "--state=failed",
-					    "--plain",   "--no-legend", "--no-pager", NULL };
+	static const char *const list[] = { "systemctl", "list-units",  "--state=failed",
+					    "--plain",   "--no-legend", "--no-pager",
+					    NULL };
 	const int64_t until = clock_now() + timeout_ns;
 	const bool never = false;
 	GUARD_BUF struct buf said = { 0 };

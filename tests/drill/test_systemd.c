@@ -174,7 +174,8 @@ START_TEST(a_root_without_it_is_refused)
 	program_free(&p);
 	/* A unit of a node that has none is not even a scenario. */
 	PROGRAM(&p, "check", "tests/drill/scenarios/systemd-unit-without.json");
-	program_expect(&p, 65, "3:21: unit: node \"n\" has no systemd; give it \"init\": \"systemd\"");
+	program_expect(&p, 65,
+		       "3:21: unit: node \"n\" has no systemd; give it \"init\": \"systemd\"");
 	program_free(&p);
 }
 END_TEST
