@@ -4,8 +4,8 @@
  * nothing runs in the node but the `also` commands. Every file on the root, /run, /tmp and
  * /dev/shm; dpkg's packages from its own files (status, then updates/ as dpkg would merge them);
  * listening sockets; the multiset of processes but the harness's own (of a systemd it is one);
- *mounts. An unreadable file is an error, never skipped; one that vanishes meanwhile is absent.
- *Needs root.
+ * mounts. An unreadable file is an error, never skipped; one that vanishes meanwhile is absent.
+ * Needs root.
  *
  * What each kind holds (harness/model/state.h has the names):
  *	file     every path but /proc, /sys and /dev (of /dev: shm). Directories have no size; nlink
