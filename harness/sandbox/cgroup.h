@@ -60,8 +60,9 @@ const char *cgroup_node_notice(const struct node_cgroup *c); /* NULL: nothing to
 int cgroup_node_dir(const struct node_cgroup *c, enum cgroup_part part, bool *v2);
 /* Into all groups but a v2 tree's, where it has begun. */
 int cgroup_node_attach(struct node_cgroup *c, pid_t pid, struct err *e);
-/* Between two lives: the groups that the node's own init made are removed, and no controller is on
- * for those below; its next init finds the tree as the first one did. */
+/* Between two lives: the groups that the node's own init made are removed, those of ours that it
+ * removed are made again, and no controller is on for those below; its next init finds the tree as
+ * the first one did. */
 int cgroup_node_clear(struct node_cgroup *c, struct err *e);
 /* The pids (in the harness's namespace) of all in the group of this name, wherever it lies in the
  * node's v2 tree, and in those below it; 0: there is no such group, or nothing in it. */

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness/base/buf.h"
@@ -58,6 +59,22 @@ static int switch_off(const struct node_cgroup *c, struct err *e)
 	return 0;
 }
 
+/* A systemd that shuts down removes all groups that are empty, ours too. */
+static int make_parts(struct node_cgroup *c, struct err *e)
+{
+	for (enum cgroup_part p = CGROUP_WORKFLOW; p < CGROUP_PARTS; p++) {
+		GUARD(mem) char *path = mem_printf("%s/%s", c->tree, cgroup_part_names[p]);
+		if (mkdir(path, 0755) < 0 && errno == EEXIST)
+			continue;
+		guard_fd(&c->dirs[p]);
+		c->dirs[p] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (c->dirs[p] < 0)
+			return ERR(e, errno, "make control group '%s'", path);
+		c->killed[p] = false;
+	}
+	return 0;
+}
+
 int cgroup_node_clear(struct node_cgroup *c, struct err *e)
 {
 	if (!c->managed)
@@ -72,7 +89,7 @@ int cgroup_node_clear(struct node_cgroup *c, struct err *e)
 		if (objects_remove_cgroup(path, e) < 0)
 			return -1;
 	}
-	return switch_off(c, e);
+	return switch_off(c, e) < 0 ? -1 : make_parts(c, e);
 }
 
 struct members {

@@ -379,11 +379,25 @@ int node_answers(struct node *n, struct err *e)
 		       : ERR(e, ETIMEDOUT, "the init of node '%s' does not answer", n->spec.name);
 }
 
+/* A systemd that goes down ends what serves us a moment before itself. 0: by no signal. */
+static int end_signal(const struct node *n)
+{
+	struct pollfd p = { .fd = n->pidfd, .events = POLLIN };
+	siginfo_t info = { 0 };
+	if (n->init == 0)
+		return WIFSIGNALED(n->end_status) ? WTERMSIG(n->end_status) : 0;
+	if (poll(&p, 1, ANSWER_MS_MAX) <= 0 ||
+	    waitid(P_PIDFD, (id_t)n->pidfd, &info, WEXITED | WNOWAIT | __WALL) < 0)
+		return -1;
+	return info.si_code == CLD_KILLED ? info.si_status : 0;
+}
+
 /* The kernel ends a PID namespace whose program calls reboot(2) by these two. */
 const char *node_end(const struct node *n)
 {
-	int signo = WIFSIGNALED(n->end_status) ? WTERMSIG(n->end_status) : 0;
-	return signo == SIGHUP   ? "it has rebooted itself"
+	int signo = end_signal(n);
+	return signo < 0         ? "the harness's own process in it was killed"
+	       : signo == SIGHUP ? "it has rebooted itself"
 	       : signo == SIGINT ? "it has switched itself off"
 				 : "its init has ended";
 }

@@ -11,9 +11,10 @@
 #include "harness/sandbox/node_private.h"
 
 enum {
-	ASK_MS = 10,       /* between two questions, until there is somebody to answer */
-	ANSWER_MAX = 4096, /* bytes of a state's name, and of what systemctl complains of */
-	LIST_MAX = 65536,  /* bytes of failed units */
+	ASK_MS = 10,      /* between two questions, until there is somebody to answer */
+	LIST_MAX = 65536, /* bytes of failed units, or of jobs */
+	UNIT_MAX = 128,   /* bytes of a unit's name that is told */
+	JOBS_MS_MAX = 2000,
 };
 
 int node_start_system(struct node *n, struct err *e)
@@ -38,12 +39,31 @@ static int is_up(struct node *n, int64_t until, struct buf *said, struct err *e)
 {
 	static const char *const ask[] = { "systemctl", "is-system-running", "--wait", NULL };
 	static const char *const up[] = { "running\n", "degraded\n" };
-	if (systemctl(n, ask, until, said, e) < 0)
-		return -1;
+	struct err why = { 0 };
+	if (systemctl(n, ask, until, said, &why) < 0) {
+		if (why.code != ETIMEDOUT)
+			*e = why;
+		return why.code == ETIMEDOUT ? 0 : -1;
+	}
 	for (size_t i = 0; i < sizeof(up) / sizeof(up[0]); i++)
 		if (strcmp(buf_str(said), up[i]) == 0)
 			return 1;
 	return 0;
+}
+
+/* With the first of the jobs that it waits for, when it answers at all. */
+static int too_late(struct node *n, int64_t timeout_ns, struct buf *said, struct err *e)
+{
+	static const char *const jobs[] = { "systemctl", "list-jobs", "--no-legend", "--no-pager",
+					    NULL };
+	struct err ignored = { 0 };
+	char job[UNIT_MAX] = "an answer";
+	if (systemctl(n, jobs, clock_now() + JOBS_MS_MAX * NS_PER_MS, said, &ignored) == 0)
+		(void)sscanf(buf_str(said), "%*s %127s", job);
+	return ERR(e, ETIMEDOUT,
+		   "systemd of node '%s' has not reached its default target within %lld ms: it "
+		   "waits for %s",
+		   n->spec.name, (long long)(timeout_ns / NS_PER_MS), job);
 }
 
 int node_system_wait(struct node *n, int64_t timeout_ns, struct buf *failed, struct err *e)
@@ -57,11 +77,7 @@ int node_system_wait(struct node *n, int64_t timeout_ns, struct buf *failed, str
 	int up;
 	while ((up = is_up(n, until, &said, e)) == 0) {
 		if (clock_now() >= until)
-			return ERR(e, ETIMEDOUT,
-				   "systemd of node '%s' has not reached its default target within "
-				   "%lld ms: %.*s",
-				   n->spec.name, (long long)(timeout_ns / NS_PER_MS),
-				   (int)strcspn(buf_str(&said), "\n"), buf_str(&said));
+			return too_late(n, timeout_ns, &said, e);
 		if (loop_wait(n->loop, &never, clock_now() + ASK_MS * NS_PER_MS, e) < 0)
 			return -1;
 	}
