@@ -152,28 +152,37 @@ START_TEST(degraded_is_told)
 }
 END_TEST
 
+/* `node` and `probe`: further fields of these. */
+static char *small_scenario(const char *node, const char *probe)
+{
+	struct err e = { 0 };
+	char *path = mem_printf("%s/small.json", test_dir());
+	GUARD(mem)
+	char *text = mem_printf(
+		"{ \"title\": \"t\", \"window\": { \"settle\": \"100ms\", \"give_up\": \"1s\" },\n"
+		"\"nodes\": { \"n\": { \"root\": { \"debian\": \"bookworm\" }%s } },\n"
+		"\"steady_state\": [ { \"name\": \"up\", \"on\": \"n\", %s } ],\n"
+		"\"patch\": [ { \"name\": \"a\", \"on\": \"n\", \"run\": \"true\" } ],\n"
+		"\"rollback\": \"r\", \"rollbacks\": { \"r\": [ { \"name\": \"b\", \"on\": \"n\", "
+		"\"run\": \"true\" } ] } }\n",
+		node, probe);
+	MUST(io_write_file(AT_FDCWD, path, text, strlen(text), 0644, &e));
+	return path;
+}
+
 START_TEST(a_root_without_it_is_refused)
 {
 	TEST_NEEDS_ROOT();
 	struct toy t;
 	struct program p;
-	struct err e = { 0 };
-	static const char text[] =
-		"{ \"title\": \"t\", \"window\": { \"settle\": \"100ms\", \"give_up\": \"1s\" },"
-		" \"nodes\": { \"n\": { \"root\": { \"debian\": \"bookworm\" }, \"init\": "
-		"\"systemd\" } },"
-		" \"steady_state\": [ { \"name\": \"up\", \"on\": \"n\", \"run\": \"true\" } ],"
-		" \"patch\": [ { \"name\": \"a\", \"on\": \"n\", \"run\": \"true\" } ],"
-		" \"rollback\": \"r\", \"rollbacks\": { \"r\": [ { \"name\": \"b\", \"on\": \"n\", "
-		"\"run\": \"true\" } ] } }";
 	set_up(&t);
-	GUARD(mem) char *path = mem_printf("%s/absent.json", test_dir());
-	MUST(io_write_file(AT_FDCWD, path, text, sizeof(text) - 1, 0644, &e));
-	PROGRAM(&p, "run", path, "--runs", t.runs);
+	GUARD(mem) char *none = small_scenario(", \"init\": \"systemd\"", "\"run\": \"true\"");
+	PROGRAM(&p, "run", none, "--runs", t.runs);
 	program_expect(&p, 65, "include the packages systemd, systemd-sysv and dbus");
 	program_free(&p);
 	/* A unit of a node that has none is not even a scenario. */
-	PROGRAM(&p, "check", "tests/drill/scenarios/systemd-unit-without.json");
+	GUARD(mem) char *unit = small_scenario("", "\"unit\": \"app.service\"");
+	PROGRAM(&p, "check", unit);
 	program_expect(&p, 65,
 		       "3:21: unit: node \"n\" has no systemd; give it \"init\": \"systemd\"");
 	program_free(&p);
