@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -77,22 +78,40 @@ static unsigned remove_groups(const char *tag, const char *rest)
 	return each(name, drop);
 }
 
-/* A process that is an owner; with `apart`, the first of a PID namespace. */
+static void own(const char *state, int tell_to)
+{
+	struct err e = { 0 };
+	struct owner *o;
+	if (owner_create(&o, state, &e) < 0)
+		_exit(1);
+	(void)!write(tell_to, owner_tag(o), strlen(owner_tag(o)));
+	for (;;)
+		(void)pause();
+}
+
+/* As the first of a PID namespace, which ends with this process. */
+static void own_apart(const char *state, int tell_to)
+{
+	if (unshare(CLONE_NEWPID) < 0)
+		_exit(1);
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		own(state, tell_to);
+	}
+	(void)close(tell_to);
+	(void)waitpid(pid, NULL, 0);
+	_exit(1);
+}
+
+/* A process that is an owner; with `apart`, by its child in a PID namespace. */
 static pid_t owner(const char *state, bool apart, char tag[128])
 {
 	int pair[2];
 	ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
-	ck_assert_int_eq(apart ? unshare(CLONE_NEWPID) : 0, 0);
 	pid_t pid = fork();
-	if (pid == 0) {
-		struct err e = { 0 };
-		struct owner *o;
-		if (owner_create(&o, state, &e) < 0)
-			_exit(1);
-		(void)!write(pair[1], owner_tag(o), strlen(owner_tag(o)));
-		for (;;)
-			(void)pause();
-	}
+	if (pid == 0)
+		(apart ? own_apart : own)(state, pair[1]);
 	(void)close(pair[1]);
 	ssize_t n = read(pair[0], tag, 127);
 	ck_assert_int_gt(n, 0);
