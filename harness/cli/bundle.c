@@ -76,4 +76,5 @@ const struct command command_bundle = {
 	.help = "pack a drill with all that a replay elsewhere needs",
 	.usage = "RUN [DRILL] [-o FILE] [--without-images]",
 	.run = bundle_run,
+	.as_root = true,
 };

@@ -11,6 +11,7 @@ struct command {
 	const char *usage; /* behind "backout NAME ": "FILE... [--var NAME=VALUE]" */
 	/* argv[0] is the command's name. Returns one of enum exit_code. */
 	int (*run)(int argc, char **argv);
+	bool as_root;     /* of a user namespace, for an ordinary user: userns.h */
 	bool makes_nodes; /* it leaves its own file first: ownfile.h */
 };
 

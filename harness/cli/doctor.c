@@ -149,4 +149,5 @@ const struct command command_doctor = {
 	.help = "say what this host lacks (for a scenario, or for any)",
 	.usage = "[SCENARIO] [--var NAME=VALUE]... [--json] [--state DIR]",
 	.run = doctor_run,
+	.as_root = true,
 };

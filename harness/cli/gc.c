@@ -52,4 +52,5 @@ const struct command command_gc = {
 	.help = "collect what killed runs left on this host",
 	.usage = "[--state DIR]",
 	.run = gc_run,
+	.as_root = true,
 };

@@ -146,4 +146,5 @@ const struct command command_image = {
 	.help = "list, build or remove cached root images",
 	.usage = "[list | build SCENARIO... | remove KEY...] [--state DIR]",
 	.run = image_run,
+	.as_root = true,
 };

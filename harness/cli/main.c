@@ -10,6 +10,7 @@
 #include "harness/cli/command.h"
 #include "harness/model/json.h"
 #include "harness/sandbox/ownfile.h"
+#include "harness/sandbox/userns.h"
 
 enum {
 	COMMANDS_MAX = 32,
@@ -100,6 +101,8 @@ static int dispatch(int argc, char **argv)
 	const struct command *c = find(argv[1]);
 	if (c == NULL)
 		return unknown(argv[1]);
+	if (c->as_root)
+		(void)userns_enter(); /* where root is needed, that it failed is told */
 	if (c->makes_nodes)
 		leave_file();
 	return c->run(argc - 1, argv + 1);

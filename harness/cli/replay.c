@@ -162,5 +162,6 @@ const struct command command_replay = {
 	.help = "repeat a drill of a run from its folder, and compare the outcomes",
 	.usage = "RUN [DRILL] [--times N] [--json]   (RUN may be a bundle's file)",
 	.run = replay_run,
+	.as_root = true,
 	.makes_nodes = true,
 };

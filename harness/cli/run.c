@@ -64,5 +64,6 @@ const struct command command_run = {
 	.help = "run a scenario's controls and drills, and judge them",
 	.usage = "SCENARIO [--fault NAME] [--rollback NAME] [--var NAME=VALUE] [--json]",
 	.run = run_run,
+	.as_root = true,
 	.makes_nodes = true,
 };

@@ -8,6 +8,7 @@
 
 #include "harness/base/guard.h"
 #include "harness/base/mem.h"
+#include "harness/sandbox/userns.h"
 
 static const char *setting(const char *option, const char *variable, const char *fallback)
 {
@@ -17,9 +18,23 @@ static const char *setting(const char *option, const char *variable, const char 
 	return env != NULL && env[0] != '\0' ? env : fallback;
 }
 
+/* XDG Base Directory Specification: $XDG_STATE_HOME, if not set ~/.local/state. */
+static const char *default_state(void)
+{
+	static char *own;
+	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	if (own != NULL)
+		return own;
+	if ((!userns_entered() && geteuid() == 0) || home == NULL || home[0] != '/')
+		return SETTINGS_STATE_DEFAULT;
+	own = xdg != NULL && xdg[0] == '/' ? mem_printf("%s/backout", xdg)
+					   : mem_printf("%s/" SETTINGS_STATE_USER, home);
+	return own;
+}
+
 const char *settings_state(const char *option)
 {
-	return setting(option, "BACKOUT_STATE", SETTINGS_STATE_DEFAULT);
+	return setting(option, "BACKOUT_STATE", default_state());
 }
 
 const char *settings_runs(const char *option)

@@ -9,6 +9,7 @@
 #include "harness/base/err.h"
 
 #define SETTINGS_STATE_DEFAULT "/var/lib/backout"
+#define SETTINGS_STATE_USER    ".local/state/backout" /* below XDG_STATE_HOME, where set */
 #define SETTINGS_RUNS_DEFAULT  "runs"
 
 /* Option rows that several commands share; `v` is a const char * that starts as NULL. */
@@ -16,7 +17,7 @@
 	{                                                                                          \
 		"state", OPTION_TEXT, &(v), "DIR",                                                 \
 			"caches and what is ours (BACKOUT_STATE; default " SETTINGS_STATE_DEFAULT  \
-			")"                                                                        \
+			", or of an ordinary user ~/" SETTINGS_STATE_USER ")"                      \
 	}
 #define OPTION_ROW_RUNS(v)                                                                         \
 	{                                                                                          \

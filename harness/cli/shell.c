@@ -152,5 +152,6 @@ const struct command command_shell = {
 	.help = "repeat a drill up to its strike or its rollback's end, and look inside",
 	.usage = "RUN [DRILL] [--at strike|rollback-end | --kept] [--node NAME] [--command LINE]",
 	.run = shell_run,
+	.as_root = true,
 	.makes_nodes = true,
 };

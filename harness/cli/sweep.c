@@ -177,5 +177,6 @@ const struct command command_sweep = {
 	.usage = "SCENARIO [--strike WHAT] [--points KIND] [--in WHERE] [--budget TIME] "
 		 "[--jobs N] | --resume RUN",
 	.run = sweep_run,
+	.as_root = true,
 	.makes_nodes = true,
 };

@@ -105,6 +105,12 @@ static int add_image(struct writing *w, const char *node, const char *digest, st
 			      "the root image of node '%s', content %s, is not in the cache of %s; "
 			      "write the bundle --without-images",
 			      node, digest, w->state_dir);
+	if (image.is_tree) {
+		image_free(&image);
+		return ERR_AS(e, EXIT_UNAVAILABLE, 0,
+			      "an ordinary user's cache has folders, not images, and a bundle "
+			      "carries images: write it --without-images, or as root");
+	}
 	GUARD(mem) char *meta = mem_printf("%s/images/%s.json", w->state_dir, image.key);
 	GUARD(mem) char *name = mem_printf("images/%s.%s", digest, image_suffix(&image));
 	GUARD(mem) char *about = mem_printf("images/%s.json", digest);

@@ -81,7 +81,7 @@ uint64_t host_needs_some(void)
 		       HOST_BIT(HOST_CGROUP_CPU) | HOST_BIT(HOST_CGROUP_SWAP) |
 		       HOST_BIT(HOST_CGROUP_CPUS) | HOST_BIT(HOST_CGROUP_IO) |
 		       HOST_BIT(HOST_CGROUP_FREEZE) | HOST_BIT(HOST_CGROUP_INNER) |
-		       HOST_BIT(HOST_TBF);
+		       HOST_BIT(HOST_TBF) | host_of_root_alone();
 	for (int fs = 0; fs < DISK_FS_COUNT; fs++)
 		set |= disks[fs];
 	return set;
@@ -99,15 +99,22 @@ uint64_t host_needs_fault(const struct fault_plan *f)
 	return kind_needs(f->injector) | kind_needs(f->trigger);
 }
 
-uint64_t host_needs(const struct plan *p)
+uint64_t host_needs_run(const struct plan *p, const char *fault)
 {
 	uint64_t set = HOST_BIT(HOST_ROOT) | HOST_BIT(HOST_STATE) | HOST_BIT(HOST_NAMESPACES) |
 		       HOST_BIT(HOST_OVERLAY);
 	for (size_t i = 0; i < p->node_count; i++)
 		set |= node_needs(&p->nodes[i]);
 	for (size_t i = 0; i < p->fault_count; i++)
-		set |= host_needs_fault(&p->faults[i]);
+		if (fault == NULL || strcmp(p->faults[i].name, fault) == 0 ||
+		    strcmp(p->faults[i].slug, fault) == 0)
+			set |= host_needs_fault(&p->faults[i]);
 	return set;
+}
+
+uint64_t host_needs(const struct plan *p)
+{
+	return host_needs_run(p, NULL);
 }
 
 uint64_t host_needs_again(const struct plan *p, const struct fault_plan *f)

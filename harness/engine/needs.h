@@ -8,6 +8,8 @@
 #include "harness/model/plan.h"
 
 uint64_t host_needs(const struct plan *p);
+/* With one fault alone, by its name or slug; NULL: all. */
+uint64_t host_needs_run(const struct plan *p, const char *fault);
 /* One fault that is none of the plan's own. */
 uint64_t host_needs_fault(const struct fault_plan *f);
 /* What it takes to build this node's root. */

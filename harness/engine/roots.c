@@ -208,9 +208,7 @@ int roots_again(struct owner *o, const struct plan *p, const struct pairs *recor
 void roots_into(const struct image *root, struct node_spec *spec)
 {
 	spec->mounted = root->mounted;
-	spec->root_kind = root->on_disk  ? NODE_ROOT_DISK
-			  : root->is_dir ? NODE_ROOT_DIR
-					 : NODE_ROOT_IMAGE;
+	spec->root_kind = image_node_root(root);
 	spec->root_fs = root->fs;
 	spec->root_path = root->path;
 	spec->mask = root->mask;

@@ -43,7 +43,7 @@ static int execute(struct session *s, const struct run_options *o, struct err *e
 	if (o->fault != NULL && s->total == 0)
 		return ERR_AS(e, EXIT_USAGE_ERROR, 0, "no fault is called '%s'", o->fault);
 	s->total += 2; /* the controls */
-	if (host_require(host_needs(s->plan), s->state_dir, e) < 0)
+	if (host_require(host_needs_run(s->plan, o->fault), s->state_dir, e) < 0)
 		return -1;
 	if (session_own(s, e) < 0 || session_seed(s, o->seed, e) < 0)
 		return -1;

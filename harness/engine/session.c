@@ -19,6 +19,7 @@
 #include "harness/engine/roots.h"
 #include "harness/sandbox/cgroup.h"
 #include "harness/sandbox/cgroup_base.h"
+#include "harness/sandbox/userns.h"
 
 enum { RUN_FORMAT = 1 };
 
@@ -38,6 +39,8 @@ static void collected(void *arg, const char *kind, const char *name, const char 
 
 int session_own(struct session *s, struct err *e)
 {
+	if (userns_notice() != NULL)
+		session_note(s, userns_notice());
 	if (owner_collect(s->state_dir, collected, s, e) < 0)
 		return -1;
 	if (owner_create(&s->owner, s->state_dir, e) < 0)

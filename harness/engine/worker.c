@@ -15,6 +15,7 @@
 #include "harness/base/log.h"
 #include "harness/base/mem.h"
 #include "harness/model/param.h"
+#include "harness/sandbox/netns.h"
 
 enum { WORKER_CHUNK = 8192, WORKER_LINE_MAX = 64 * 1024 };
 
@@ -103,7 +104,7 @@ _Noreturn static void drill_process(const struct drill_spec *spec, struct loop *
 	if (null >= 0)
 		(void)dup2(null, STDIN_FILENO);
 	struct err e = { 0 };
-	if (drill_run(spec, &e) < 0)
+	if (netns_leave(&e) < 0 || drill_run(spec, &e) < 0)
 		_exit(log_err(&e));
 	exit(EXIT_OK); /* not _exit: sanitizers report at exit */
 }

@@ -21,6 +21,7 @@
 #include "harness/sandbox/cgroup_base.h"
 #include "harness/sandbox/host_tests.h"
 #include "harness/sandbox/owner.h"
+#include "harness/sandbox/userns.h"
 
 enum { TEST_TIMEOUT_MS = 10000 };
 
@@ -61,8 +62,29 @@ const char *host_feature_needs(enum host_feature f)
 	return features[f].needs;
 }
 
+#define DISKS (HOST_BIT(HOST_DISK_EXT4) | HOST_BIT(HOST_DISK_XFS) | HOST_BIT(HOST_DISK_BTRFS))
+
+uint64_t host_of_root_alone(void)
+{
+	return userns_kind() == USERNS_HOST ? 0 : HOST_BIT(HOST_FANOTIFY) | DISKS;
+}
+
+/* Nodes are copies of their roots there. */
+static uint64_t not_asked(void)
+{
+	return userns_kind() == USERNS_HOST ? 0 : HOST_BIT(HOST_OVERLAY) | HOST_BIT(HOST_EROFS);
+}
+
 const char *host_feature_out(enum host_feature f)
 {
+	if ((host_of_root_alone() & HOST_BIT(f)) != 0)
+		return "run backout as root: the kernel gives this to no ordinary user";
+	if (userns_kind() != USERNS_HOST && (LIMITS & HOST_BIT(f)) != 0)
+		return "run backout as root, or where systemd and cgroup v2 are: `systemd-run "
+		       "--user --scope -p Delegate=yes backout ...`; or drop the limit";
+	if (userns_kind() == USERNS_ONE && f == HOST_MMDEBSTRAP)
+		return "apt-get install uidmap, and a row in /etc/subuid and /etc/subgid "
+		       "(usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER)";
 	return features[f].out;
 }
 
@@ -160,6 +182,7 @@ static void try_all(uint64_t set, const struct host_test *common,
 		    struct host_result ret[HOST_FEATURE_COUNT])
 {
 	memset(ret, 0, HOST_FEATURE_COUNT * sizeof(*ret));
+	set &= ~not_asked();
 	for (int f = 0; f < HOST_FEATURE_COUNT; f++) {
 		ret[f].asked = (set & HOST_BIT(f)) != 0;
 		if (!ret[f].asked || blocked((enum host_feature)f, ret))
@@ -199,7 +222,7 @@ static int refuse_lacking(const struct host_result *results, struct err *e)
 		buf_printf(&why, "%s%s (%s)", why.len > 0 ? "; " : "", features[f].name,
 			   results[f].detail);
 		if (out == NULL)
-			out = features[f].out;
+			out = host_feature_out((enum host_feature)f);
 	}
 	if (out == NULL)
 		return 0;

@@ -15,7 +15,10 @@
 /* id, name, what needs it, way out where it lacks */
 /* clang-format off */
 #define HOST_FEATURES(X)                                                                           \
-	X(ROOT, "root", "nodes", "run backout as root, with all capabilities")                     \
+	X(ROOT, "root", "nodes", \
+	  "run backout as root, with all capabilities; or as a user who may make user namespaces " \
+	  "(user.max_user_namespaces, kernel.unprivileged_userns_clone, "                          \
+	  "kernel.apparmor_restrict_unprivileged_userns)")                                         \
 	X(STATE, "state folder", "everything that runs",                                           \
 	  "name a folder on a disk with --state DIR or BACKOUT_STATE")                             \
 	X(NAMESPACES, "namespaces", "nodes",                                                       \
@@ -80,9 +83,12 @@ struct host_result {
 const char *host_feature_name(enum host_feature f);
 const char *host_feature_needs(enum host_feature f); /* what in backout needs it */
 const char *host_feature_out(enum host_feature f);   /* the way out */
+/* What the kernel gives to no user namespace, as an ordinary user's harness has: none on the host.
+ */
+uint64_t host_of_root_alone(void);
 
 /* Tries the features of the set, under an owner in `state_dir` (made where it does not exist).
- * Takes well under a second. */
+ * Takes well under a second. Those that nodes of a user namespace do without are not asked. */
 void host_check(uint64_t features, const char *state_dir,
 		struct host_result ret[HOST_FEATURE_COUNT]);
 /* 0 when this host has them all; else exit 69 with every one that lacks and the first's way out. */

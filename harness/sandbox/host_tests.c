@@ -27,6 +27,7 @@
 #include "harness/sandbox/filter.h"
 #include "harness/sandbox/network.h"
 #include "harness/sandbox/owner.h"
+#include "harness/sandbox/userns.h"
 
 enum { SMALL_FILE_MAX = 1 << 20, ANSWER_MS = 2000, TOO_LONG = 1000 /* for a host name */ };
 
@@ -37,7 +38,8 @@ int host_test_ROOT(const struct host_test *t, struct err *e)
 	enum { CAPS = 38 }; /* all that Linux 4.19 knew; later ones are not needed */
 	GUARD_BUF struct buf status = { 0 };
 	if (geteuid() != 0)
-		return LACKS(e, 0, "user id %u", (unsigned)geteuid());
+		return LACKS(e, 0, "user id %u, and %s", (unsigned)geteuid(),
+			     userns_refusal() != NULL ? userns_refusal() : "no user namespace");
 	if (io_read_file(AT_FDCWD, "/proc/self/status", SMALL_FILE_MAX, &status, e) < 0)
 		return -1;
 	const char *line = strstr(buf_str(&status), "\nCapEff:");
@@ -55,7 +57,12 @@ int host_test_ROOT(const struct host_test *t, struct err *e)
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (!(caps >> needed[i].bit & 1))
 			return LACKS(e, 0, "root without %s", needed[i].name);
-	SAY(t, "user id 0, capabilities %llx", caps);
+	static const char *const where[] = {
+		[USERNS_HOST] = "",
+		[USERNS_RANGES] = ", of a user namespace with all users that systems have",
+		[USERNS_ONE] = ", of a user namespace without any other user",
+	};
+	SAY(t, "user id 0, capabilities %llx%s", caps, where[userns_kind()]);
 	return 0;
 }
 
@@ -256,6 +263,9 @@ int host_test_MKFS_EROFS(const struct host_test *t, struct err *e)
 
 int host_test_MMDEBSTRAP(const struct host_test *t, struct err *e)
 {
+	if (userns_kind() == USERNS_ONE)
+		return LACKS(e, 0,
+			     "packages give files to other users than root, and there is none");
 	return need_program(t, (const char *const[]){ "mmdebstrap", "--version", NULL }, e);
 }
 
@@ -279,6 +289,9 @@ int host_test_BRIDGE(const struct host_test *t, struct err *e)
 /* A node's network namespace without a node; it lives as long as the descriptor. */
 static int empty_netns(struct err *e)
 {
+	/* One to return to, for the host's own is not everybody's to enter. */
+	if (unshare(CLONE_NEWNET) < 0)
+		return LACKS(e, errno, "network namespace");
 	GUARD(fd) int ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (ours < 0 || unshare(CLONE_NEWNET) < 0)
 		return LACKS(e, errno, "network namespace");

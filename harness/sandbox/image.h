@@ -2,7 +2,8 @@
 /*
  * Root images: built once, cached under STATE/images/ by their recipe's digest, as erofs.
  *
- *	STATE/images/KEY.erofs   the image; KEY.ext4, .xfs, .btrfs: a root with a disk of its own
+ *	STATE/images/KEY.erofs   the image; KEY.ext4, .xfs, .btrfs: a root with a disk of its own;
+ *				 KEY.tree: a folder with the same, of an ordinary user (userns.h)
  *	STATE/images/KEY.json    what it is:
  *{"kind":"debian"|"tar"|"oci"|...|"layer"|"disk","recipe":..., "digest":XXH3-128 of the
  *image,"size":...,"packages":{...}, "built":...} STATE/images/KEY.lines   the fingerprint of its
@@ -20,6 +21,7 @@
 #include "harness/base/err.h"
 #include "harness/base/loop.h"
 #include "harness/model/disk.h"
+#include "harness/sandbox/node.h"
 #include "harness/sandbox/owner.h"
 
 struct image {
@@ -27,14 +29,16 @@ struct image {
 	char digest[33]; /* of the content, hex; for a directory root: of its path; for a disk,
 			    whose bytes hold ids drawn by chance: the key */
 	char *path;      /* the erofs file, or the directory */
-	bool is_dir;
-	char *mask;   /* NULL; or a folder over it that hides parts of it (image_host) */
-	bool on_disk; /* a file system that is to be written: each node needs a copy */
+	bool is_dir;     /* a folder of somebody else's, which may change */
+	bool is_tree;    /* a folder of the cache: in a user namespace no erofs can be mounted */
+	char *mask;      /* NULL; or a folder over it that hides parts of it (image_host) */
+	bool on_disk;    /* a file system that is to be written: each node needs a copy */
 	enum disk_fs fs;
 	char *mounted; /* where it is mounted for all nodes (node_mount_image); NULL: each does */
 	struct capture_base *lines; /* NULL: not asked for, or a directory */
 };
 void image_free(struct image *i);
+enum node_root image_node_root(const struct image *i);
 
 struct image_file {
 	const char *dest; /* absolute path inside */
@@ -94,7 +98,7 @@ int image_disk(struct owner *o, const struct image *base, const struct image_dis
 	       const struct image_progress_to *to, struct image *ret, struct err *e);
 /* What images' names end with: "erofs", and the file systems of disks; NULL-terminated. */
 extern const char *const image_suffixes[];
-const char *image_suffix(const struct image *i);
+const char *image_suffix(const struct image *i); /* NULL: of one without a disk */
 /* The cached image with this digest. 1: *ret filled; 0: there is none. */
 int image_find(const char *state_dir, const char *digest, struct image *ret, struct err *e);
 

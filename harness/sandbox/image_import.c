@@ -82,7 +82,15 @@ int image_import(struct owner *o, const char *file, const char *meta, const char
 	image_free(&there);
 	if (found != 0)
 		return found;
-	if (known_suffix(&a, e) < 0 || check(&a, &text, e) < 0)
+	if (known_suffix(&a, e) < 0)
+		return -1;
+	if (!a.disk && strcmp(a.suffix, image_suffix(NULL)) != 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, 0,
+			      "'%s' has to be mounted, which is for root alone: run as root, or "
+			      "let the bundle be written --without-images, so that roots are built "
+			      "here",
+			      file);
+	if (check(&a, &text, e) < 0)
 		return -1;
 	/* An erofs under its content's digest, not its recipe's key: what is built here by that
 	 * recipe may differ, and other runs name that. */

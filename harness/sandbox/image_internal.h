@@ -14,6 +14,8 @@
 #include "harness/sandbox/image.h"
 #include "harness/sandbox/owner.h"
 
+#define IMAGE_TREE "tree" /* suffix of an image that is a folder */
+
 enum {
 	IMAGE_META_MAX = 4 << 20, /* bytes of KEY.json */
 	IMAGE_FORMAT = 2,         /* part of every key: bump when a build's content changes */

@@ -161,7 +161,7 @@ static int layer_job(void *arg, struct err *e)
 	GUARD(mem) char *work = mem_printf("%s/node", l->slot->scratch);
 	const struct node_spec spec = {
 		.name = "image",
-		.root_kind = l->base->is_dir ? NODE_ROOT_DIR : NODE_ROOT_IMAGE,
+		.root_kind = image_node_root(l->base),
 		.root_path = l->base->path,
 		.mask = l->base->mask,
 		.work_dir = work,

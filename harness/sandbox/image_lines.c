@@ -44,7 +44,7 @@ static int make_lines(void *arg, struct err *e)
 int image_lines(struct owner *o, struct image *i, struct err *e)
 {
 	struct image_slot s;
-	if (i->is_dir || i->on_disk || i->lines != NULL)
+	if (i->is_dir || i->is_tree || i->on_disk || i->lines != NULL)
 		return 0;
 	/* Who makes the lines holds the image's lock: others wait and find them. */
 	if (image_slot_open(o, i->key, &s, e) < 0)

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "harness/base/guard.h"
+#include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/sandbox/image_internal.h"
+#include "harness/sandbox/userns.h"
 
 /* "KEY.json" -> KEY; false for any other name. */
 static bool key_of(const char *name, char key[HASH_TEXT])
@@ -78,7 +80,9 @@ const char *const image_suffixes[] = {
 
 const char *image_suffix(const struct image *i)
 {
-	return i->on_disk ? disk_fs_names[i->fs] : image_suffixes[0];
+	if (i != NULL && i->on_disk)
+		return disk_fs_names[i->fs];
+	return userns_kind() == USERNS_HOST ? image_suffixes[0] : IMAGE_TREE;
 }
 
 static bool is_there(const char *state_dir, const char *key, const char *suffix, char **ret)
@@ -95,9 +99,12 @@ static bool is_image(const char *state_dir, const struct image_info *info, const
 		     struct image *ret)
 {
 	memset(ret, 0, sizeof(*ret));
+	const char *usual = image_suffix(NULL);
 	if (strcmp(info->digest, digest) == 0 &&
-	    is_there(state_dir, info->key, image_suffixes[0], &ret->path))
+	    is_there(state_dir, info->key, usual, &ret->path)) {
+		ret->is_tree = strcmp(usual, IMAGE_TREE) == 0;
 		return true;
+	}
 	for (int fs = 0; strcmp(info->key, digest) == 0 && fs < DISK_FS_COUNT; fs++) {
 		if (!is_there(state_dir, info->key, disk_fs_names[fs], &ret->path))
 			continue;
@@ -128,10 +135,16 @@ static int remove_one(int dirfd, const char *key, struct err *e)
 {
 	static const char *const suffixes[] = { ".json",  ".erofs", ".ext4", ".xfs",
 						".btrfs", ".lines", ".lock" };
+	GUARD(mem) char *tree = mem_printf("%s." IMAGE_TREE, key);
 	GUARD(mem) char *lock_name = mem_printf("%s.lock", key);
 	GUARD(fd) int lock = openat(dirfd, lock_name, O_RDWR | O_CLOEXEC);
 	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "image %s is being built", key);
+	GUARD(mem) char *json = mem_printf("%s%s", key, suffixes[0]);
+	if (unlinkat(dirfd, json, 0) < 0 && errno != ENOENT)
+		return ERR(e, errno, "remove '%s'", json);
+	if (io_remove_tree(dirfd, tree, e) < 0)
+		return -1;
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
 		GUARD(mem) char *name = mem_printf("%s%s", key, suffixes[i]);
 		if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)

@@ -16,6 +16,8 @@
 #include "harness/model/json.h"
 #include "harness/sandbox/capture_base.h"
 #include "harness/sandbox/image_internal.h"
+#include "harness/sandbox/tree_copy.h"
+#include "harness/sandbox/userns.h"
 
 void image_free(struct image *i)
 {
@@ -25,6 +27,15 @@ void image_free(struct image *i)
 	i->path = i->mask = i->mounted = NULL;
 	capture_base_close(i->lines);
 	i->lines = NULL;
+}
+
+enum node_root image_node_root(const struct image *i)
+{
+	if (i->on_disk)
+		return NODE_ROOT_DISK;
+	if (!i->is_dir && !i->is_tree)
+		return NODE_ROOT_IMAGE;
+	return userns_kind() == USERNS_HOST ? NODE_ROOT_DIR : NODE_ROOT_COPY;
 }
 
 /* The lock file may be removed (with its image) between open and flock: then it locks nothing. */
@@ -46,7 +57,7 @@ static int lock_key(const char *path, struct err *e)
 
 int image_slot_open(struct owner *o, const char *key, struct image_slot *ret, struct err *e)
 {
-	struct image_slot s = { .lock = -1, .suffix = "erofs" };
+	struct image_slot s = { .lock = -1, .suffix = image_suffix(NULL) };
 	memcpy(s.key, key, HASH_TEXT);
 	s.dir = mem_printf("%s/images", owner_state_dir(o));
 	s.scratch = mem_printf("%s/image-%s", owner_work_dir(o), key);
@@ -111,6 +122,7 @@ int image_slot_find(const struct image_slot *s, struct image *ret, struct err *e
 	memcpy(ret->key, s->key, HASH_TEXT);
 	memcpy(ret->digest, digest, HASH_TEXT);
 	ret->path = take_ptr(&path);
+	ret->is_tree = strcmp(s->suffix, IMAGE_TREE) == 0;
 	return 1;
 }
 
@@ -157,6 +169,31 @@ static void meta_text(const struct image_about *about, const char *digest, uint6
 		   digest, (unsigned long long)size, buf_str(packages), (long long)time(NULL));
 }
 
+/* What was built is moved, and copied where it is only shown there (image_layer.c). */
+static int keep_tree(const struct image_slot *s, const char *tree, const char *to, struct err *e)
+{
+	if (rename(tree, to) == 0)
+		return 0;
+	if (errno != EXDEV && errno != EBUSY)
+		return ERR(e, errno, "rename '%s' to '%s'", tree, to);
+	GUARD(fd) int from = open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	GUARD(fd) int base = open(s->scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from < 0 || base < 0 || mkdir(to, 0700) < 0)
+		return ERR(e, errno, "copy '%s' to '%s'", tree, to);
+	const char *name = strrchr(to, '/') + 1;
+	struct tree_copy *copy = tree_copy_create(base);
+	int ret = tree_copy_below(copy, from, name, '\0', e) < 0
+			  ? -1
+			  : tree_copy_self(copy, from, name, e);
+	tree_copy_destroy(copy);
+	return ret;
+}
+
+/* `measured`: the file whose content names the image; `kept`: what goes into the cache. */
+static int store(const struct image_slot *s, const char *measured, const char *kept,
+		 const struct image_about *about, const struct buf *packages, struct image *ret,
+		 struct err *e);
+
 int image_slot_publish(const struct image_slot *s, const struct image_about *about,
 		       const struct image_progress *p, struct image *ret, struct err *e)
 {
@@ -165,27 +202,42 @@ int image_slot_publish(const struct image_slot *s, const struct image_about *abo
 	if (make_erofs(s, about->tree, temp, p, e) < 0 ||
 	    image_packages_json(about->tree, &packages, e) < 0)
 		return -1;
-	return image_slot_store(s, temp, about, &packages, ret, e);
+	if (strcmp(s->suffix, IMAGE_TREE) != 0)
+		return store(s, temp, temp, about, &packages, ret, e);
+	/* An erofs all the same, for its digest: the one that root's image of this tree has. */
+	GUARD(mem) char *kept = mem_printf("%s/kept", s->scratch);
+	return keep_tree(s, about->tree, kept, e) < 0
+		       ? -1
+		       : store(s, temp, kept, about, &packages, ret, e);
 }
 
 int image_slot_store(const struct image_slot *s, const char *temp, const struct image_about *about,
 		     const struct buf *packages, struct image *ret, struct err *e)
+{
+	return store(s, temp, temp, about, packages, ret, e);
+}
+
+static int store(const struct image_slot *s, const char *measured, const char *kept,
+		 const struct image_about *about, const struct buf *packages, struct image *ret,
+		 struct err *e)
 {
 	GUARD(mem) char *path = mem_printf("%s/%s.%s", s->dir, s->key, s->suffix);
 	GUARD(mem) char *meta = mem_printf("%s/%s.json", s->dir, s->key);
 	GUARD_BUF struct buf text = { 0 };
 	struct stat st;
 	char digest[HASH_TEXT];
-	if (hash_file(temp, digest, e) < 0)
+	if (hash_file(measured, digest, e) < 0)
 		return -1;
-	if (stat(temp, &st) < 0)
-		return ERR(e, errno, "stat '%s'", temp);
+	if (stat(measured, &st) < 0)
+		return ERR(e, errno, "stat '%s'", measured);
 	meta_text(about, digest, (uint64_t)st.st_size, packages, &text);
 	/* An image without its json does not count, so the order makes the pair appear at once. */
 	if (unlink(meta) < 0 && errno != ENOENT)
 		return ERR(e, errno, "remove '%s'", meta);
-	if (rename(temp, path) < 0)
-		return ERR(e, errno, "rename '%s' to '%s'", temp, path);
+	if (io_remove_tree(AT_FDCWD, path, e) < 0)
+		return -1;
+	if (rename(kept, path) < 0)
+		return ERR(e, errno, "rename '%s' to '%s'", kept, path);
 	if (io_write_file(AT_FDCWD, meta, text.data, text.len, 0644, e) < 0)
 		return -1;
 	int found = image_slot_find(s, ret, e);

@@ -9,6 +9,7 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
+#include "harness/sandbox/userns.h"
 
 #define NET "/proc/sys/net/"
 
@@ -38,6 +39,13 @@ void netns_return(int fd)
 	if (setns(fd, CLONE_NEWNET) < 0)
 		abort();
 	errno = saved_errno;
+}
+
+int netns_leave(struct err *e)
+{
+	if (userns_kind() == USERNS_HOST || unshare(CLONE_NEWNET) == 0)
+		return 0;
+	return ERR_AS(e, EXIT_UNAVAILABLE, errno, "a network namespace of its own for the drill");
 }
 
 /* `absent_ok`: a kernel without IPv6 has none of these. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Network namespaces from within: entering one for a moment, and its settings. Private to network.c
- * and link.c. */
+/* Network namespaces from within: entering one for a moment, and its settings. */
 #ifndef BACKOUT_SANDBOX_NETNS_H
 #define BACKOUT_SANDBOX_NETNS_H
 
@@ -11,6 +10,9 @@
 int netns_own(struct err *e); /* a descriptor of the calling thread's; -1 */
 int netns_enter(int fd, struct err *e);
 void netns_return(int fd); /* aborts when it cannot */
+/* A new one, for good: who is root of a user namespace alone (userns.h) cannot return to the host's
+ * as the above do. Nothing for others. */
+int netns_leave(struct err *e);
 
 /* In the calling thread's namespace: no interface speaks IPv6. */
 int netns_no_ip6(struct err *e);

@@ -20,7 +20,6 @@
 #include "harness/base/mem.h"
 #include "harness/sandbox/baseline.h"
 #include "harness/sandbox/node_private.h"
-#include "harness/sandbox/upper.h"
 
 enum {
 	BUILD_MS_MAX = 30 * 1000, /* until init says that it is ready */
@@ -30,9 +29,6 @@ enum {
 };
 
 #define NO_ROOT "/proc/0/root" /* of a node that is down: never there */
-
-static const char *const folders[] = { "lower", "upper", "work" };
-enum { FOLDER_COUNT = sizeof(folders) / sizeof(folders[0]) };
 
 static int check_spec(const struct node_spec *spec, struct err *e)
 {
@@ -44,64 +40,10 @@ static int check_spec(const struct node_spec *spec, struct err *e)
 	struct stat st;
 	if (stat(spec->root_path, &st) < 0)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "root '%s'", spec->root_path);
-	bool want_dir = spec->root_kind == NODE_ROOT_DIR;
+	bool want_dir = spec->root_kind == NODE_ROOT_DIR || spec->root_kind == NODE_ROOT_COPY;
 	if (want_dir != (S_ISDIR(st.st_mode) != 0))
 		return ERR_AS(e, EXIT_UNAVAILABLE, 0, "root '%s' is %s", spec->root_path,
 			      want_dir ? "no folder" : "a folder, not an image");
-	return 0;
-}
-
-static void remove_folders(const char *work_dir)
-{
-	GUARD(mem) char *disk = mem_printf("%s/" NODE_DISK, work_dir);
-	(void)unlink(disk);
-	/* The kernel's own folder inside of the overlay's work folder goes, too. */
-	GUARD(mem) char *inner = mem_printf("%s/work/work", work_dir);
-	(void)rmdir(inner);
-	for (size_t i = FOLDER_COUNT; i > 0; i--) {
-		GUARD(mem) char *path = mem_printf("%s/%s", work_dir, folders[i - 1]);
-		(void)rmdir(path);
-	}
-}
-
-static int make_folders(const char *work_dir, struct err *e)
-{
-	for (size_t i = 0; i < FOLDER_COUNT; i++) {
-		GUARD(mem) char *path = mem_printf("%s/%s", work_dir, folders[i]);
-		if (mkdir(path, 0755) < 0) {
-			(void)ERR_AS(e, EXIT_UNAVAILABLE, errno, "make folder '%s'", path);
-			if (e->code != EEXIST)
-				remove_folders(work_dir);
-			return -1;
-		}
-	}
-	return 0;
-}
-
-/* The overlay's index goes along: it says what the links of a file of the root show once one of
- * them was written to. All else in the overlay's work folder has to be fresh. */
-static int take_from(const struct node_spec *spec, struct err *e)
-{
-	static const struct {
-		const char *from, *to;
-		bool optional, disk;
-	} parts[] = {
-		{ "upper", "upper", false, false },
-		{ "index", "work/index", true, false },
-		{ UPPER_DISK, NODE_DISK, false, true },
-	};
-	for (size_t i = 0; spec->from != NULL && i < sizeof(parts) / sizeof(parts[0]); i++) {
-		if (parts[i].disk != (spec->root_kind == NODE_ROOT_DISK))
-			continue;
-		GUARD(mem) char *from = mem_printf("%s/%s", spec->from, parts[i].from);
-		GUARD(mem) char *to = mem_printf("%s/%s", spec->work_dir, parts[i].to);
-		if (rename(from, to) == 0 || (errno == ENOENT && parts[i].optional))
-			continue;
-		return ERR(e, errno,
-			   errno == EXDEV ? "take '%s' as '%s': not one file system"
-					  : "take '%s' as '%s'",
-			   from, to);
-	}
 	return 0;
 }
 
@@ -246,23 +188,11 @@ static int bring_up(struct node *n, struct err *e)
 	return 0;
 }
 
-static int copy_disk(const struct node_spec *spec, struct err *e)
-{
-	if (spec->root_kind != NODE_ROOT_DISK || spec->from != NULL)
-		return 0;
-	GUARD(mem) char *disk = mem_printf("%s/" NODE_DISK, spec->work_dir);
-	return disk_copy(spec->root_path, disk, e);
-}
-
 int node_create(struct node **ret, struct loop *loop, struct owner *owner,
 		const struct node_spec *spec, struct err *e)
 {
-	if (check_spec(spec, e) < 0 || make_folders(spec->work_dir, e) < 0)
+	if (check_spec(spec, e) < 0 || node_root_make(spec, e) < 0)
 		return err_prefix(e, "node '%s'", spec->name);
-	if (take_from(spec, e) < 0) {
-		remove_folders(spec->work_dir);
-		return err_prefix(e, "node '%s'", spec->name);
-	}
 	struct node *n = mem_alloc(sizeof(*n));
 	n->loop = loop;
 	n->spec = *spec;
@@ -276,13 +206,12 @@ int node_create(struct node **ret, struct loop *loop, struct owner *owner,
 	limits.io_of = spec->work_dir;
 	limits.managed = spec->systemd;
 	n->spec.limits.cpus = NULL; /* the caller's */
-	if (copy_disk(spec, e) < 0 ||
-	    cgroup_node_create(&n->cgroup, owner, spec->name, &limits, e) < 0 ||
+	if (cgroup_node_create(&n->cgroup, owner, spec->name, &limits, e) < 0 ||
 	    bring_up(n, e) < 0) {
 		struct err ignored = { 0 };
 		(void)err_prefix(e, "node '%s'", spec->name);
 		(void)node_destroy(n, &ignored);
-		remove_folders(spec->work_dir);
+		node_root_remove(spec->work_dir);
 		return -1;
 	}
 	n->spec.from = NULL; /* taken; a boot begins with what is written */
@@ -492,6 +421,11 @@ const struct cgroup_limits *node_limits(const struct node *n)
 bool node_on_disk(const struct node *n)
 {
 	return n->spec.root_kind == NODE_ROOT_DISK;
+}
+
+bool node_is_copy(const struct node *n)
+{
+	return n->spec.root_kind == NODE_ROOT_COPY;
 }
 
 bool node_alive(const struct node *n)

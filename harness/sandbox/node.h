@@ -9,7 +9,7 @@
  * different file systems, else the kernel has no use for it), /proc, minimal /dev with devpts, shm,
  * tmpfs on /run and /tmp, /sys read-only; confined as confine.h says. `sh` children get an empty
  * environment but PATH, HOME, TERM=dumb, LANG=C.UTF-8 and what the spec adds. Needs CAP_SYS_ADMIN
- * and friends (root).
+ * and friends: root, or root of a user namespace, with NODE_ROOT_COPY.
  */
 #ifndef BACKOUT_SANDBOX_NODE_H
 #define BACKOUT_SANDBOX_NODE_H
@@ -28,14 +28,16 @@
 /* The first pid of a node's programs, inside (where the kernel has CONFIG_CHECKPOINT_RESTORE). */
 enum { NODE_PIDS_FROM = 10000 };
 
-enum node_root { NODE_ROOT_IMAGE, NODE_ROOT_DIR, NODE_ROOT_DISK };
+enum node_root { NODE_ROOT_IMAGE, NODE_ROOT_DIR, NODE_ROOT_DISK, NODE_ROOT_COPY };
 
 struct node_spec {
 	const char *name;         /* also the host name */
 	enum node_root root_kind; /* IMAGE: an erofs file (mounted from the file, else by a loop
 				     device with autoclear); DIR: any directory. Both as the lower.
 				     DISK: a file system (disk.h) of which the node gets a copy of
-				     its own as its root, without an overlay */
+				     its own as its root, without an overlay; COPY: any
+				     directory, copied whole as the root, for who may not mount
+				     an overlay with index=on (userns.h) */
 	enum disk_fs root_fs;     /* DISK */
 	const char *root_path;
 	const char *mask; /* DIR: NULL, or a folder with what the upper begins with, to hide parts
@@ -119,6 +121,7 @@ int node_netns_fd(const struct node *n); /* likewise */
 int node_pidns_fd(const struct node *n);
 const char *node_mount_options(const struct node *n); /* of its root, as read back */
 bool node_on_disk(const struct node *n);              /* NODE_ROOT_DISK */
+bool node_is_copy(const struct node *n);              /* NODE_ROOT_COPY */
 const char *node_notice(const struct node *n); /* what the kernel did not give; NULL: nothing */
 /* A path under /proc/INIT/root for APIs that take only paths; valid while the node is up, and
  * leads nowhere when it is down. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include "harness/sandbox/node_private.h"
 #include "harness/sandbox/tree_copy.h"
 #include "harness/sandbox/upper.h"
+#include "harness/sandbox/userns.h"
 
 enum {
 	MOUNTINFO_MAX = 1 << 20, /* bytes */
@@ -135,6 +137,18 @@ static int stack_overlay(const struct node_spec *spec, const char *before, bool 
 	return 0;
 }
 
+/* What the file system's mount keeps back stays so: a user namespace may not take it off. */
+static int bind_copy(struct err *e)
+{
+	struct statvfs fs;
+	if (mount("upper", "lower", "none", MS_BIND, NULL) < 0 || statvfs("lower", &fs) < 0)
+		return ERR(e, errno, "bind the copy of the root");
+	const unsigned long kept = fs.f_flag & (ST_NOSUID | ST_NOEXEC | ST_RDONLY);
+	if (mount("none", "lower", "none", MS_REMOUNT | MS_BIND | MS_NODEV | kept, NULL) < 0)
+		return ERR(e, errno, "bind the copy of the root without devices");
+	return 0;
+}
+
 static int pivot(struct err *e)
 {
 	if (chdir("lower") < 0)
@@ -142,15 +156,51 @@ static int pivot(struct err *e)
 	/* Both names the same: the old root ends on top of the new one, and goes. */
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "pivot_root (not from an initramfs)");
+	return 0;
+}
+
+/* Only when all is mounted: the kernel gives a user namespace no /proc and no /sys where it can
+ * see none already. */
+static int detach_old(struct err *e)
+{
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return ERR(e, errno, "detach the old root");
+	return 0;
+}
+
+static const struct {
+	const char *path;
+	unsigned major, minor;
+} devices[] = {
+	{ "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
+	{ "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+};
+enum { DEVICE_COUNT = sizeof(devices) / sizeof(devices[0]) };
+
+/* In a user namespace nobody makes devices: the host's own ones are bound, taken while they can
+ * still be reached. */
+struct devices {
+	int fds[DEVICE_COUNT];
+	bool taken;
+};
+
+static int take_devices(struct devices *d, struct err *e)
+{
+	for (size_t i = 0; i < DEVICE_COUNT; i++) {
+		d->fds[i] =
+			open_tree(AT_FDCWD, devices[i].path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		if (d->fds[i] < 0)
+			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "take the host's '%s'",
+				      devices[i].path);
+		d->taken = true;
+	}
 	return 0;
 }
 
 /* *one_fs: both layers of an overlay lie on one file system. *ret_from: the folder that the node
  * begins with; -1: none. */
 static int mount_root(const struct init_task *task, struct msg_ready *ready, bool *one_fs,
-		      int *ret_from, struct err *e)
+		      int *ret_from, struct devices *hosts, struct err *e)
 {
 	const struct node_spec *spec = task->spec;
 	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
@@ -163,8 +213,12 @@ static int mount_root(const struct init_task *task, struct msg_ready *ready, boo
 	if (chdir(spec->work_dir) < 0)
 		return ERR(e, errno, "work folder '%s'", spec->work_dir);
 	*one_fs = false;
+	if (userns_kind() != USERNS_HOST && take_devices(hosts, e) < 0)
+		return -1;
 	int made = spec->root_kind == NODE_ROOT_DISK
 			   ? disk_mount(spec->root_fs, NODE_DISK, "lower", ready->device, e)
+		   : spec->root_kind == NODE_ROOT_COPY
+			   ? bind_copy(e)
 			   : stack_overlay(spec, task->before, one_fs, e);
 	return made < 0 ? -1 : pivot(e);
 }
@@ -186,19 +240,31 @@ static const struct tmp_mount mounts[] = {
 };
 
 static const struct {
-	const char *path;
-	unsigned major, minor;
-} devices[] = {
-	{ "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
-	{ "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
-};
-static const struct {
 	const char *path, *target;
 } links[] = {
 	{ "/dev/ptmx", "pts/ptmx" },          { "/dev/fd", "/proc/self/fd" },
 	{ "/dev/stdin", "/proc/self/fd/0" },  { "/dev/stdout", "/proc/self/fd/1" },
 	{ "/dev/stderr", "/proc/self/fd/2" },
 };
+
+static int link_devices(struct err *e)
+{
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlink(links[i].target, links[i].path) < 0)
+			return ERR(e, errno, "link '%s' in the node", links[i].path);
+	return 0;
+}
+
+static int bind_devices(const struct devices *hosts, struct err *e)
+{
+	for (size_t i = 0; i < DEVICE_COUNT; i++)
+		if (mknod(devices[i].path, S_IFREG | 0666, 0) < 0 ||
+		    move_mount(hosts->fds[i], "", AT_FDCWD, devices[i].path,
+			       MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "bind device '%s' in the node",
+				      devices[i].path);
+	return 0;
+}
 
 /* No mount of a node opens devices: who makes the node of a disk has a name and nothing behind it.
  * Only these few are bound, file by file, from a memory file system that does, and that goes. It
@@ -209,7 +275,7 @@ static int make_devices(struct err *e)
 	if (mkdir(stage, 0755) < 0 ||
 	    mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k") < 0)
 		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "mount tmpfs for devices in the node");
-	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+	for (size_t i = 0; i < DEVICE_COUNT; i++) {
 		const char *path = devices[i].path;
 		char made[64];
 		(void)snprintf(made, sizeof(made), "%s%s", stage, strrchr(path, '/'));
@@ -221,21 +287,27 @@ static int make_devices(struct err *e)
 	}
 	if (umount2(stage, MNT_DETACH) < 0)
 		return ERR(e, errno, "detach the devices' file system");
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
-		if (symlink(links[i].target, links[i].path) < 0)
-			return ERR(e, errno, "link '%s' in the node", links[i].path);
 	return 0;
 }
 
-static int mount_all(struct err *e)
+/* devpts gives its terminals to group tty, which not every user namespace has. */
+static const char *mount_options(const struct tmp_mount *m)
+{
+	bool alone = strcmp(m->where, "/dev/pts") == 0 && userns_kind() == USERNS_ONE;
+	return alone ? "newinstance,ptmxmode=0666,mode=0620" : m->options;
+}
+
+static int mount_all(const struct devices *hosts, struct err *e)
 {
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
 		const struct tmp_mount *m = &mounts[i];
-		if (strcmp(m->where, "/dev/pts") == 0 && make_devices(e) < 0)
+		if (strcmp(m->where, "/dev/pts") == 0 &&
+		    ((hosts->taken ? bind_devices(hosts, e) : make_devices(e)) < 0 ||
+		     link_devices(e) < 0))
 			return -1;
 		if (mkdir(m->where, 0755) < 0 && errno != EEXIST)
 			return ERR(e, errno, "make folder '%s' in the node", m->where);
-		if (mount(m->type, m->where, m->type, m->flags, m->options) < 0)
+		if (mount(m->type, m->where, m->type, m->flags, mount_options(m)) < 0)
 			return ERR_AS(e, EXIT_UNAVAILABLE, errno, "mount %s on '%s' in the node",
 				      m->type, m->where);
 	}
@@ -356,16 +428,18 @@ static int read_back(const struct node_spec *spec, struct msg_ready *ready, bool
 {
 	GUARD_BUF struct buf text = { 0 };
 	struct root_line r;
-	bool disk = spec->root_kind == NODE_ROOT_DISK;
+	const enum node_root kind = spec->root_kind;
 	if (io_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, e) < 0)
 		return -1;
-	if (!read_root(text.data, &r) ||
-	    strcmp(r.type, disk ? disk_fs_names[spec->root_fs] : "overlay") != 0)
+	const char *want = kind == NODE_ROOT_DISK ? disk_fs_names[spec->root_fs] : "overlay";
+	if (!read_root(text.data, &r) || (kind != NODE_ROOT_COPY && strcmp(r.type, want) != 0))
 		return ERR(e, 0, "the node's root is not mounted as asked");
-	(void)snprintf(ready->options, sizeof(ready->options), "%s%s%s", disk ? r.type : "",
-		       disk ? ": " : "", r.super);
-	const char *lacking =
-		disk ? disk_lacks(spec->root_fs, r.super) : overlay_lacks(r.super, one_fs);
+	bool overlay = kind != NODE_ROOT_COPY && kind != NODE_ROOT_DISK;
+	(void)snprintf(ready->options, sizeof(ready->options), "%s%s%s", overlay ? "" : r.type,
+		       overlay ? "" : ": ", r.super);
+	const char *lacking = overlay                  ? overlay_lacks(r.super, one_fs)
+			      : kind == NODE_ROOT_DISK ? disk_lacks(spec->root_fs, r.super)
+						       : NULL;
 	if (!has_option(r.own, "rw") || !has_option(r.super, "rw"))
 		lacking = "rw";
 	if (lacking != NULL)
@@ -391,10 +465,11 @@ static int try_write(struct err *e)
 
 int node_mounts(const struct init_task *task, struct msg_ready *ready, struct err *e)
 {
-	bool one_fs, again = task->before[0] != '\0';
+	bool one_fs = false, again = task->before[0] != '\0';
+	struct devices hosts = { .taken = false };
 	GUARD(fd) int from = -1;
-	if (mount_root(task, ready, &one_fs, &from, e) < 0 || mount_all(e) < 0 ||
-	    (from < 0 ? fill_fresh(e) : fill_from(from, e)) < 0 ||
+	if (mount_root(task, ready, &one_fs, &from, &hosts, e) < 0 || mount_all(&hosts, e) < 0 ||
+	    detach_old(e) < 0 || (from < 0 ? fill_fresh(e) : fill_from(from, e)) < 0 ||
 	    read_back(task->spec, ready, one_fs, e) < 0)
 		return -1;
 	/* A host boots on a full disk, too. */

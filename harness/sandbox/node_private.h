@@ -141,6 +141,11 @@ struct init_task {
 };
 _Noreturn void node_init_main(const struct init_task *task);
 
+/* node_root.c, in the harness: the folders of a node's root in its empty work folder, and what the
+ * node begins with in them; nothing of it is left after a failure. */
+int node_root_make(const struct node_spec *spec, struct err *e);
+void node_root_remove(const char *work_dir);
+
 /* node_mounts.c, in the node's own mount namespace. */
 int node_mounts(const struct init_task *task, struct msg_ready *ready, struct err *e);
 int node_count_mounts(const char *pid, size_t *ret, struct err *e); /* "self", or a number */

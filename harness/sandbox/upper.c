@@ -40,6 +40,8 @@ static int each_disk(const struct node *n, upper_fn fn, void *arg, struct err *e
 	GUARD(fd) int upper = upper_open(n, "upper", e);
 	if (upper < 0 || fn(arg, "upper", upper, e) < 0)
 		return -1;
+	if (node_is_copy(n))
+		return 0;
 	GUARD(fd) int index = upper_open(n, "work/index", e);
 	return index < 0 ? -1 : fn(arg, UPPER_INDEX, index, e);
 }
