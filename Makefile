@@ -26,7 +26,7 @@ PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 DEPS := gcc make libc6-dev pkg-config libseccomp-dev libcgroup-dev libnl-3-dev libnl-route-3-dev \
         libcjson-dev libxxhash-dev libarchive-dev check libsubunit-dev mmdebstrap erofs-utils \
         busybox-static dpkg-dev apt-utils gnupg jq libxml2-utils iproute2 e2fsprogs xfsprogs btrfs-progs \
-        squashfs-tools zstd
+        squashfs-tools zstd uidmap
 MORE ?=
 # What `make vm-check` needs as well; who only builds needs none of it.
 VM_DEPS := qemu-system-x86

@@ -15,6 +15,9 @@
 #include "harness/base/mem.h"
 #include "harness/sandbox/dpkg.h"
 #include "harness/sandbox/image_internal.h"
+#include "harness/sandbox/userns.h"
+
+enum { UNMAPPED = 65534 }; /* as the kernel shows an owner that a user namespace has not got */
 
 /* 2023-01-01: any day that is the same for every build. */
 #define BUILD_EPOCH "1672531200"
@@ -147,6 +150,11 @@ int image_dir(const char *path, struct image *ret, struct err *e)
 		return ERR_AS(e, EXIT_BAD_SCENARIO, errno, "the root '%s'", path);
 	if (!S_ISDIR(st.st_mode))
 		return ERR_AS(e, EXIT_BAD_SCENARIO, 0, "the root '%s' is not a directory", path);
+	if (userns_kind() != USERNS_HOST && st.st_uid == UNMAPPED)
+		return ERR_AS(e, EXIT_UNAVAILABLE, 0,
+			      "the root '%s' belongs to a user who is not in this user namespace: "
+			      "unpack it as this user, or run as root",
+			      path);
 	memset(ret, 0, sizeof(*ret));
 	hash_text(real, strlen(real), ret->digest);
 	memcpy(ret->key, ret->digest, HASH_TEXT);

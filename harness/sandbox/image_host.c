@@ -17,6 +17,7 @@
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
 #include "harness/sandbox/image_internal.h"
+#include "harness/sandbox/userns.h"
 
 static const char opaque[] = "trusted.overlay.opaque";
 
@@ -105,6 +106,10 @@ static int resolve(const char *const *hide, size_t count, char **ret, struct err
 int image_host(struct owner *o, const char *const *hide, size_t count, struct image *ret,
 	       struct err *e)
 {
+	if (userns_kind() != USERNS_HOST)
+		return ERR_AS(e, EXIT_UNAVAILABLE, 0,
+			      "an ordinary user cannot read all of the host's own root: run as root, "
+			      "or take another root");
 	GUARD(mem) char *mask = NULL;
 	char **paths = mem_array(count + 1, sizeof(*paths));
 	int result = resolve(hide, count, paths, e);

@@ -4,11 +4,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -44,6 +47,29 @@ static void join_group(void)
 		_exit(127);
 }
 
+/* Its rows in /etc are seen by this process alone. */
+static void become_user(void)
+{
+	static const char *const files[] = { "passwd", "group", "subuid", "subgid" };
+	char from[512], to[64];
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		_exit(127);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		(void)snprintf(from, sizeof(from), "%s/%s", life.etc, files[i]);
+		(void)snprintf(to, sizeof(to), "/etc/%s", files[i]);
+		if (access(from, F_OK) == 0 && mount(from, to, NULL, MS_BIND, NULL) < 0)
+			_exit(127);
+	}
+	if (setgroups(0, NULL) < 0 || setresgid(PROGRAM_USER, PROGRAM_USER, PROGRAM_USER) < 0 ||
+	    setresuid(PROGRAM_USER, PROGRAM_USER, PROGRAM_USER) < 0 || chdir(life.etc) < 0)
+		_exit(127);
+	(void)unsetenv("BACKOUT_STATE");
+	(void)unsetenv("XDG_STATE_HOME");
+	(void)setenv("HOME", life.etc, 1);
+	if (life.path != NULL)
+		(void)setenv("PATH", life.path, 1);
+}
+
 /* In the child. */
 static void begin_life(void)
 {
@@ -60,6 +86,8 @@ static void begin_life(void)
 	}
 	if (life.group != NULL)
 		join_group();
+	if (life.etc != NULL)
+		become_user();
 	const struct rlimit few = { life.descriptors, life.descriptors };
 	if (life.descriptors != 0)
 		(void)setrlimit(RLIMIT_NOFILE, &few);
@@ -75,10 +103,13 @@ static pid_t start(const char *const *args, int out, int err, bool traced)
 	if (pid == 0) {
 		(void)dup2(out, STDOUT_FILENO);
 		(void)dup2(err, STDERR_FILENO);
+		/* The user may not be able to walk to it. */
+		int self = open(argv[0], O_PATH);
 		begin_life();
 		if (traced && (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 || raise(SIGSTOP) != 0))
 			_exit(127);
-		execv(argv[0], (char *const *)argv);
+		(void)fcntl(self, F_SETFD, FD_CLOEXEC);
+		(void)execveat(self, "", (char *const *)argv, environ, AT_EMPTY_PATH);
 		_exit(127);
 	}
 	ck_assert_int_gt(pid, 0);

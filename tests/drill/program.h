@@ -26,12 +26,18 @@ pid_t program_start(const char *const *args);
 /* The same, traced by the caller and stopped before its exec. */
 pid_t program_start_traced(const char *const *args);
 
+/* An ordinary user: not one of this host. */
+enum { PROGRAM_USER = 61234 };
+
 /* How what is started from here on lives; NULL fields: as this test does. */
 struct program_life {
 	unsigned long descriptors; /* at most; 0: no change */
 	const char *output;        /* "": closed */
 	const char *terminal;      /* of a session of its own */
 	const char *group;         /* a control group's folder */
+	const char *etc;           /* as PROGRAM_USER, with these files over those of /etc; HOME is
+				      this folder, which the user has to be able to enter */
+	const char *path;          /* then: PATH; NULL: as it is */
 };
 void program_lives(const struct program_life *how); /* NULL: no change again */
 
