@@ -107,9 +107,10 @@ int image_host(struct owner *o, const char *const *hide, size_t count, struct im
 	       struct err *e)
 {
 	if (userns_kind() != USERNS_HOST)
-		return ERR_AS(e, EXIT_UNAVAILABLE, 0,
-			      "an ordinary user cannot read all of the host's own root: run as root, "
-			      "or take another root");
+		return ERR_AS(
+			e, EXIT_UNAVAILABLE, 0,
+			"an ordinary user cannot read all of the host's own root: run as root, "
+			"or take another root");
 	GUARD(mem) char *mask = NULL;
 	char **paths = mem_array(count + 1, sizeof(*paths));
 	int result = resolve(hide, count, paths, e);

@@ -40,6 +40,7 @@ START_TEST(corrupt_package_on_folder)
 		       "fsck.erofs --extract=%s --preserve %s >/dev/null 2>&1", root, s.image.path);
 	stage_host_sh(script);
 	stage_corrupt_package(&s, NODE_ROOT_DIR, root);
+	stage_corrupt_package(&s, NODE_ROOT_COPY, root);
 	stage_close(&s);
 }
 END_TEST
