@@ -9,6 +9,7 @@
 #include "harness/base/log.h"
 #include "harness/cli/command.h"
 #include "harness/model/json.h"
+#include "harness/sandbox/cgroup_base.h"
 #include "harness/sandbox/ownfile.h"
 #include "harness/sandbox/userns.h"
 
@@ -114,6 +115,7 @@ int main(int argc, char **argv)
 	(void)umask(022);
 	raise_descriptors();
 	int exit = dispatch(argc, argv);
+	cgroup_base_return();
 	/* A result that could not be written is no result. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && exit == EXIT_OK) {
 		struct err e = { 0 };

@@ -18,6 +18,7 @@
 #include "harness/base/io.h"
 #include "harness/base/loop.h"
 #include "harness/base/mem.h"
+#include "harness/sandbox/userns.h"
 
 enum {
 	SCOPE_MS_MAX = 10 * 1000, /* until systemd has made the scope */
@@ -28,6 +29,8 @@ enum {
 
 /* What nodes use. Others stay as they are. */
 static const char *const controllers[] = { "memory", "pids", "cpu", "cpuset", "io" };
+
+#define KEEP "keep" /* the group of who must not sit in the base */
 
 bool cgroup_base_systemd(void)
 {
@@ -141,7 +144,7 @@ static int wait_scope(const struct holder *h, const char *unit, struct hierarchi
 /* A group with members may not give controllers to those below it: the holder steps aside. */
 static int step_aside(const struct hierarchy *v2, pid_t pid, struct err *e)
 {
-	GUARD(mem) char *keep = mem_printf("%s/%s/keep", v2->mount, v2->group);
+	GUARD(mem) char *keep = mem_printf("%s/%s/" KEEP, v2->mount, v2->group);
 	GUARD(mem) char *procs = mem_printf("%s/cgroup.procs", keep);
 	char text[16];
 	(void)snprintf(text, sizeof(text), "%d", (int)pid);
@@ -241,6 +244,77 @@ static int plain_base(struct cgroup_base *b, struct err *e)
 	return 0;
 }
 
+/* ---- an ordinary user's ---- */
+
+static char *lent; /* the base; NULL: not in use */
+
+/* Nobody else's processes are moved. */
+static int alone_in(const char *dir, struct err *e)
+{
+	GUARD(mem) char *procs = mem_printf("%s/cgroup.procs", dir);
+	GUARD_BUF struct buf text = { 0 };
+	char own[16];
+	(void)snprintf(own, sizeof(own), "%d\n", (int)getpid());
+	if (io_read_file(AT_FDCWD, procs, TEXT_MAX, &text, e) < 0)
+		return -1;
+	if (strcmp(buf_str(&text), own) == 0 || text.len == 0)
+		return 0;
+	return ERR_AS(e, EXIT_UNAVAILABLE, 0, "processes of others sit in control group '%s'", dir);
+}
+
+static int move_self(const char *dir, struct err *e)
+{
+	GUARD(mem) char *procs = mem_printf("%s/cgroup.procs", dir);
+	return io_write_knob(AT_FDCWD, procs, "0", e);
+}
+
+/* The group that we were started in, where it is v2's and the user's to divide. */
+static int user_base(struct cgroup_base *b, struct err *e)
+{
+	static const char way[] = "`systemd-run --user --scope -p Delegate=yes backout ...` gives "
+				  "one where systemd and cgroup v2 are";
+	if (hierarchies_of(&b->at, "self", e) < 0)
+		return -1;
+	hierarchies_keep_v2(&b->at);
+	const struct hierarchy *v2 = hierarchies_v2(&b->at);
+	GUARD(mem)
+	char *dir = mem_printf("%s/%s", v2 != NULL ? v2->mount : "",
+			       v2 != NULL && v2->group != NULL ? v2->group : "");
+	GUARD(mem) char *knob = mem_printf("%s/cgroup.subtree_control", dir);
+	GUARD(mem) char *keep = mem_printf("%s/" KEEP, dir);
+	int result = 0;
+	if (v2 == NULL || v2->group == NULL || access(dir, W_OK) < 0 || access(knob, W_OK) < 0)
+		result = ERR_AS(e, EXIT_UNAVAILABLE, 0, "no control group is this user's; %s", way);
+	else if (alone_in(dir, e) < 0)
+		result = err_prefix(e, "a control group for backout alone; %s", way);
+	else if (mkdir(keep, 0755) < 0 && errno != EEXIST)
+		result = ERR_AS(e, EXIT_UNAVAILABLE, errno, "make control group '%s'", keep);
+	else
+		result = move_self(keep, e);
+	if (result == 0)
+		lent = take_ptr(&dir);
+	else
+		hierarchies_free(&b->at);
+	return result;
+}
+
+void cgroup_base_return(void)
+{
+	struct err ignored = { 0 };
+	if (lent == NULL)
+		return;
+	GUARD(mem) char *dir = take_ptr(&lent);
+	GUARD(mem) char *keep = mem_printf("%s/" KEEP, dir);
+	GUARD(mem) char *knob = mem_printf("%s/cgroup.subtree_control", dir);
+	for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++) {
+		char text[32];
+		(void)snprintf(text, sizeof(text), "-%s", controllers[i]);
+		(void)io_write_knob(AT_FDCWD, knob, text, &ignored);
+	}
+	if (move_self(dir, &ignored) == 0)
+		(void)rmdir(keep);
+}
+
 static bool still_there(const struct cgroup_base *b)
 {
 	for (size_t i = 0; i < b->at.count; i++) {
@@ -273,8 +347,10 @@ int cgroup_base(const struct cgroup_base **ret, struct owner *owner, struct err 
 		base.why[0] = '\0';
 		made = false;
 		bool any = hierarchies_mode(hierarchies_own()) != CGROUP_NONE;
-		if ((any && cgroup_base_systemd() ? make_scope(&base, owner, &refusal)
-						  : plain_base(&base, &refusal)) < 0)
+		int result = userns_entered()               ? user_base(&base, &refusal)
+			     : any && cgroup_base_systemd() ? make_scope(&base, owner, &refusal)
+							    : plain_base(&base, &refusal);
+		if (result < 0)
 			return pass_on(&refusal, e);
 		switch_on(&base);
 		made = true;

@@ -138,6 +138,18 @@ void hierarchies_free(struct hierarchies *h)
 	h->count = 0;
 }
 
+void hierarchies_keep_v2(struct hierarchies *h)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < h->count; i++) {
+		if (h->rows[i].v2)
+			h->rows[kept++] = h->rows[i];
+		else
+			row_free(&h->rows[i]);
+	}
+	h->count = kept;
+}
+
 int hierarchies_of(struct hierarchies *ret, const char *pid, struct err *e)
 {
 	GUARD(mem) char *path = mem_printf("/proc/%s/cgroup", pid);

@@ -32,6 +32,7 @@ struct hierarchies {
 /* Those that are mounted, not hidden below a later mount, and (v1) show the process's group. */
 void hierarchies_parse(struct hierarchies *ret, const char *mountinfo, const char *cgroup);
 void hierarchies_free(struct hierarchies *h);
+void hierarchies_keep_v2(struct hierarchies *h); /* frees the others */
 /* The same from /proc, of that process ("self" or its number). */
 int hierarchies_of(struct hierarchies *ret, const char *pid, struct err *e);
 enum cgroup_mode hierarchies_mode(const struct hierarchies *h);

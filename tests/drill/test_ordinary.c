@@ -18,6 +18,7 @@
 #include "harness/base/guard.h"
 #include "harness/base/io.h"
 #include "harness/base/mem.h"
+#include "harness/sandbox/hierarchy.h"
 #include "tests/drill/debian_stage.h"
 #include "tests/drill/program.h"
 #include "tests/unit/runner.h"
@@ -240,6 +241,44 @@ START_TEST(killed_it_leaves_nothing)
 }
 END_TEST
 
+/* A group that is the user's is divided, and left as it was. */
+START_TEST(a_group_of_its_own)
+{
+	TEST_NEEDS_ROOT();
+	const struct hierarchy *v2 = hierarchies_v2(hierarchies_own());
+	if (v2 == NULL) {
+		test_skip(__FILE__, __func__, "cgroup v2 is not mounted");
+		return;
+	}
+	struct user u;
+	struct program p;
+	user_open(&u, &lanes[0]);
+	GUARD(mem) char *group = mem_printf("%s/test-ordinary-%d", v2->mount, (int)getpid());
+	GUARD(mem)
+	char *make = mem_printf("cd %s/.. && mkdir %s && cd %s && chown %d . cgroup.procs "
+				"cgroup.subtree_control",
+				group, group, group, PROGRAM_USER);
+	GUARD(mem) char *empty = mem_printf("test -z \"$(ls -d %s/*/ 2>/dev/null)\"", group);
+	stage_host_sh(make);
+	u.life.group = group;
+	program_lives(&u.life);
+	write_scenario(u.dir, "{\"tar\": \"r.tar\"}", AT_CALL);
+	PROGRAM(&p, "doctor");
+	int told = strstr(buf_str(&p.out), "frozen and killed by cgroup v2") != NULL;
+	program_free(&p);
+	PROGRAM(&p, "run", "scenario.json", "--fault", "cut");
+	int left = system(empty), removed = rmdir(group);
+	ck_assert_int_ne(told, 0);
+	ck_assert_int_eq(left, 0);
+	ck_assert_int_eq(removed, 0);
+	ck_assert_ptr_null(strstr(buf_str(&p.err), "no control groups"));
+	program_expect(&p, 0, "3 passed, 0 failed, 0 inconclusive");
+	program_free(&p);
+	assert_nothing_owned(u.dir);
+	user_close(&u);
+}
+END_TEST
+
 Suite *suite_ordinary(void);
 Suite *suite_ordinary(void)
 {
@@ -249,6 +288,7 @@ Suite *suite_ordinary(void)
 	tcase_add_loop_test(t, dpkg_works_and_drills_agree, 0, 2);
 	tcase_add_test(t, what_it_lacks_is_told);
 	tcase_add_test(t, killed_it_leaves_nothing);
+	tcase_add_test(t, a_group_of_its_own);
 	suite_add_tcase(s, t);
 	return s;
 }
