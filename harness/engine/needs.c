@@ -11,8 +11,12 @@ static const struct {
 	enum host_feature feature;
 } kinds[] = {
 	{ "process.kill", HOST_PTRACE },
+	{ "package.script", HOST_FANOTIFY },
+	{ "package.corrupt", HOST_FANOTIFY },
 	{ "program", HOST_FANOTIFY },
 	{ "syscall", HOST_SECCOMP },
+	{ "point", HOST_FANOTIFY },
+	{ "point", HOST_SECCOMP },
 };
 
 static const uint64_t disks[DISK_FS_COUNT] = {

@@ -36,7 +36,8 @@
 	X(BRIDGE, "bridge", "addresses of nodes", "a kernel with CONFIG_BRIDGE (modprobe bridge)") \
 	X(VETH, "veth", "addresses of nodes", "a kernel with CONFIG_VETH (modprobe veth)")         \
 	X(TBF, "tbf", "a node's rate", "a kernel with CONFIG_NET_SCH_TBF (modprobe sch_tbf)")      \
-	X(FANOTIFY, "fanotify exec permission", "trigger program",                                 \
+	X(FANOTIFY, "fanotify exec permission",                                                    \
+	  "trigger program, package.script, package.corrupt, sweep",                                 \
 	  "a kernel with CONFIG_FANOTIFY_ACCESS_PERMISSIONS")                                      \
 	X(SECCOMP, "seccomp user notification", "trigger syscall",                                 \
 	  "Linux 5.5 or later with CONFIG_SECCOMP_FILTER, and no filter that has a listener already") \

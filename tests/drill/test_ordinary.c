@@ -170,7 +170,10 @@ START_TEST(what_it_lacks_is_told)
 	user_open(&u, &lanes[0]);
 	PROGRAM(&p, "doctor");
 	program_expect(&p, 0, "of a user namespace with all users that systems have");
-	program_expect(&p, 0, "only for: trigger program\n      way out: run backout as root");
+	program_expect(
+		&p, 0,
+		"only for: trigger program, package.script, package.corrupt, sweep\n      way out: "
+		"run backout as root");
 	program_free(&p);
 	write_scenario(u.dir, "{\"tar\": \"r.tar\"}", AT_PROGRAM);
 	PROGRAM(&p, "run", "scenario.json");
