@@ -7,6 +7,8 @@ set -u
 stty -F /dev/ttyS1 raw -echo
 exec > /dev/ttyS1 2>&1 < /dev/null
 export BACKOUT_BIN="$PWD/backout" LC_ALL=C.UTF-8 HOME=/root
+# This host is the tests' own.
+export BACKOUT_TEST_SETS_CLOCK=1
 printf 'vm: Linux %s, %s, %s\n' "$(uname -r)" "$(systemctl --version | head -n 1)" \
 	"$(stat -fc %T /sys/fs/cgroup)"
 # Swap, which limits of swap are tried on.

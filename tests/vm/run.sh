@@ -10,9 +10,9 @@ set -eu
 build=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../.."
 # Not unit:link: Linux 6.1 counts no frames that a cut node itself sends, and one test there is red.
-short='unit:node unit:cgroup unit:limits unit:owner unit:orphans unit:injectors unit:filter scenario:hello'
+short='unit:node unit:cgroup unit:limits unit:owner unit:orphans unit:injectors unit:filter drill:clock scenario:hello'
 long="$("$build/tests/unit-tests" --list | grep -v '^image_build$' | sed 's/^/unit:/')
-	$(for s in calls cli crash kept pairs points replay run safety shell sweep sweep_cut twins; do
+	$(for s in calls cli clock crash kept pairs points replay run safety shell sweep sweep_cut twins; do
 		echo "drill:$s"; done)
 	scenario:hello scenario:config-push scenario:sed-config scenario:symlink-switch scenario:tar-deploy"
 suites=${VM_SUITES:-$short} most=600
