@@ -176,47 +176,11 @@ static int keep_tree(const struct image_slot *s, const char *tree, const char *t
 		return 0;
 	if (errno != EXDEV && errno != EBUSY)
 		return ERR(e, errno, "rename '%s' to '%s'", tree, to);
-	GUARD(fd) int from = open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	GUARD(fd) int base = open(s->scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (from < 0 || base < 0 || mkdir(to, 0700) < 0)
-		return ERR(e, errno, "copy '%s' to '%s'", tree, to);
-	const char *name = strrchr(to, '/') + 1;
-	struct tree_copy *copy = tree_copy_create(base);
-	int ret = tree_copy_below(copy, from, name, '\0', e) < 0
-			  ? -1
-			  : tree_copy_self(copy, from, name, e);
-	tree_copy_destroy(copy);
-	return ret;
+	return mkdir(to, 0700) < 0 ? ERR(e, errno, "make folder '%s'", to)
+				   : tree_copy_folder(tree, s->scratch, strrchr(to, '/') + 1, e);
 }
 
 /* `measured`: the file whose content names the image; `kept`: what goes into the cache. */
-static int store(const struct image_slot *s, const char *measured, const char *kept,
-		 const struct image_about *about, const struct buf *packages, struct image *ret,
-		 struct err *e);
-
-int image_slot_publish(const struct image_slot *s, const struct image_about *about,
-		       const struct image_progress *p, struct image *ret, struct err *e)
-{
-	GUARD(mem) char *temp = mem_printf("%s/image.erofs", s->scratch);
-	GUARD_BUF struct buf packages = { 0 };
-	if (make_erofs(s, about->tree, temp, p, e) < 0 ||
-	    image_packages_json(about->tree, &packages, e) < 0)
-		return -1;
-	if (strcmp(s->suffix, IMAGE_TREE) != 0)
-		return store(s, temp, temp, about, &packages, ret, e);
-	/* An erofs all the same, for its digest: the one that root's image of this tree has. */
-	GUARD(mem) char *kept = mem_printf("%s/kept", s->scratch);
-	return keep_tree(s, about->tree, kept, e) < 0
-		       ? -1
-		       : store(s, temp, kept, about, &packages, ret, e);
-}
-
-int image_slot_store(const struct image_slot *s, const char *temp, const struct image_about *about,
-		     const struct buf *packages, struct image *ret, struct err *e)
-{
-	return store(s, temp, temp, about, packages, ret, e);
-}
-
 static int store(const struct image_slot *s, const char *measured, const char *kept,
 		 const struct image_about *about, const struct buf *packages, struct image *ret,
 		 struct err *e)
@@ -234,7 +198,8 @@ static int store(const struct image_slot *s, const char *measured, const char *k
 	/* An image without its json does not count, so the order makes the pair appear at once. */
 	if (unlink(meta) < 0 && errno != ENOENT)
 		return ERR(e, errno, "remove '%s'", meta);
-	if (io_remove_tree(AT_FDCWD, path, e) < 0)
+	/* A folder with something in it is not replaced by a rename. */
+	if (strcmp(s->suffix, IMAGE_TREE) == 0 && io_remove_tree(AT_FDCWD, path, e) < 0)
 		return -1;
 	if (rename(kept, path) < 0)
 		return ERR(e, errno, "rename '%s' to '%s'", kept, path);
@@ -244,4 +209,28 @@ static int store(const struct image_slot *s, const char *measured, const char *k
 	if (found == 0)
 		return ERR(e, 0, "the image '%s' vanished while it was being stored", path);
 	return found < 0 ? -1 : 0;
+}
+
+int image_slot_publish(const struct image_slot *s, const struct image_about *about,
+		       const struct image_progress *p, struct image *ret, struct err *e)
+{
+	GUARD(mem) char *temp = mem_printf("%s/image.erofs", s->scratch);
+	GUARD_BUF struct buf packages = { 0 };
+	if (make_erofs(s, about->tree, temp, p, e) < 0 ||
+	    image_packages_json(about->tree, &packages, e) < 0)
+		return -1;
+	if (strcmp(s->suffix, IMAGE_TREE) != 0)
+		return store(s, temp, temp, about, &packages, ret, e);
+	/* An erofs all the same, for its digest: one of the content, the same that root would get.
+	 */
+	GUARD(mem) char *kept = mem_printf("%s/kept", s->scratch);
+	return keep_tree(s, about->tree, kept, e) < 0
+		       ? -1
+		       : store(s, temp, kept, about, &packages, ret, e);
+}
+
+int image_slot_store(const struct image_slot *s, const char *temp, const struct image_about *about,
+		     const struct buf *packages, struct image *ret, struct err *e)
+{
+	return store(s, temp, temp, about, packages, ret, e);
 }

@@ -74,27 +74,15 @@ static int copy_disk(const struct node_spec *spec, struct err *e)
 	return disk_copy(spec->root_path, disk, e);
 }
 
-static int copy_folder(const struct node_spec *spec, struct err *e)
-{
-	GUARD(fd) int from = open(spec->root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	GUARD(fd) int to = open(spec->work_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (from < 0 || to < 0)
-		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "copy the root '%s'", spec->root_path);
-	struct tree_copy *copy = tree_copy_create(to);
-	int ret = tree_copy_below(copy, from, "upper", '\0', e) < 0
-			  ? -1
-			  : tree_copy_self(copy, from, "upper", e);
-	tree_copy_destroy(copy);
-	return ret < 0 ? err_prefix(e, "root '%s'", spec->root_path) : 0;
-}
-
 static int copy_root(const struct node_spec *spec, struct err *e)
 {
 	if (spec->from != NULL)
 		return 0;
 	if (spec->root_kind == NODE_ROOT_DISK)
 		return copy_disk(spec, e);
-	return spec->root_kind == NODE_ROOT_COPY ? copy_folder(spec, e) : 0;
+	return spec->root_kind != NODE_ROOT_COPY
+		       ? 0
+		       : tree_copy_folder(spec->root_path, spec->work_dir, "upper", e);
 }
 
 int node_root_make(const struct node_spec *spec, struct err *e)

@@ -295,3 +295,16 @@ int tree_copy_self(struct tree_copy *c, int from_fd, const char *to, struct err 
 		return ERR(e, errno, "look at '%s'", to);
 	return copy_about(&at, fd, ".", e);
 }
+
+int tree_copy_folder(const char *from, const char *base, const char *to, struct err *e)
+{
+	GUARD(fd) int from_fd = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	GUARD(fd) int base_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from_fd < 0 || base_fd < 0)
+		return ERR_AS(e, EXIT_UNAVAILABLE, errno, "copy '%s' to '%s/%s'", from, base, to);
+	struct tree_copy *c = tree_copy_create(base_fd);
+	int ret = tree_copy_below(c, from_fd, to, '\0', e) < 0 ? -1
+							       : tree_copy_self(c, from_fd, to, e);
+	tree_copy_destroy(c);
+	return ret < 0 ? err_prefix(e, "'%s'", from) : 0;
+}

@@ -22,4 +22,7 @@ int tree_copy_below(struct tree_copy *c, int from_fd, const char *to, char skip,
 /* The folder's own mode, owner, times and extended attributes; after its content. */
 int tree_copy_self(struct tree_copy *c, int from_fd, const char *to, struct err *e);
 
+/* The folder `from`, itself as well, as the folder `to` below `base`, which exists. */
+int tree_copy_folder(const char *from, const char *base, const char *to, struct err *e);
+
 #endif
