@@ -233,6 +233,23 @@ struct net_link *network_find(struct network *n, const char *node, const char *o
 	return link_on(find_host(n, node), on);
 }
 
+/* The veths go with the node's namespace, once nobody holds that. */
+void network_detach(struct network *n, const char *node)
+{
+	size_t i = 0;
+	while (i < n->hosts && strcmp(n->host[i]->name, node) != 0)
+		i++;
+	if (i == n->hosts)
+		return;
+	struct net_host *h = n->host[i];
+	for (size_t k = 0; k < h->links; k++)
+		if (h->link[k]->sink != 0)
+			lnl_delete(n->nl, h->link[k]->sink);
+	host_free(h);
+	n->hosts--;
+	memmove(n->host + i, n->host + i + 1, (n->hosts - i) * sizeof(n->host[0]));
+}
+
 /* The link by which `from` would call `h`. */
 static const struct net_link *link_towards(const struct net_host *h, const struct net_host *from)
 {

@@ -55,6 +55,10 @@ int network_attach(struct network *n, const struct host_spec *spec, struct err *
  * and its routes. */
 int network_seal(struct network *n, struct err *e);
 
+/* The node is gone for good: its links and sinks go, our hold on its namespace, and its place among
+ * the hosts. No host of that name: nothing is done. */
+void network_detach(struct network *n, const char *node);
+
 /* NULL: there is none. `on` NULL: the node's first. */
 struct net_link *network_find(struct network *n, const char *node, const char *on);
 /* What `from` calls by that name: NODE, or NODE.SWITCH. Of a node with several links the one on the

@@ -549,6 +549,41 @@ START_TEST(ip6_is_quiet)
 }
 END_TEST
 
+/* Of the present network namespace. */
+static unsigned interfaces(void)
+{
+	struct err e = { 0 };
+	GUARD_BUF struct buf text = { 0 };
+	unsigned lines = 0;
+	MUST(io_read_file(AT_FDCWD, "/proc/self/net/dev", PROC_MAX, &text, &e));
+	for (const char *p = buf_str(&text); (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	return lines - 2; /* of heading */
+}
+
+START_TEST(a_host_that_is_detached_leaves_nothing)
+{
+	TEST_NEEDS_ROOT();
+	struct err e = { 0 };
+	struct lab lab;
+	lab_begin(&lab, 3);
+	lab_links(&lab, 0);
+	MUST(link_set_up(lab.link[1], false, &e)); /* it has a sink, then */
+	ck_assert_uint_eq(interfaces(), 1 + 1 + 3 + 2);
+	(void)node_destroy(lab.node[1], &e);
+	lab.node[1] = NULL;
+	network_detach(lab.net, "n1");
+	network_detach(lab.net, "n1");
+	ck_assert_ptr_null(network_find(lab.net, "n1", NULL));
+	ck_assert_ptr_eq(network_find(lab.net, "n2", NULL), lab.link[2]);
+	for (int i = 0; interfaces() > 1 + 1 + 2 && i < 500; i++) /* the kernel takes a moment */
+		lab_run(&lab, NULL, 10 * NS_PER_MS);
+	ck_assert_uint_eq(interfaces(), 1 + 1 + 2);
+	ck_assert(is_up(lab.link[0]) && is_up(lab.link[2]));
+	lab_end(&lab);
+}
+END_TEST
+
 static bool is_that(void *arg, const char *name)
 {
 	return strcmp(name, arg) == 0;
@@ -612,6 +647,7 @@ Suite *suite_link(void)
 	tcase_add_test(t, routed_by_both_families);
 	tcase_add_test(t, one_of_two_links_is_cut);
 	tcase_add_test(t, ip6_is_quiet);
+	tcase_add_test(t, a_host_that_is_detached_leaves_nothing);
 	tcase_add_test(t, names_are_those_of_the_nearest_link);
 	suite_add_tcase(s, t);
 	return s;
