@@ -192,8 +192,9 @@ asan-unit: ## the unit tests alone under the sanitizers
 .PHONY: bench
 bench: $(BIN) $(BUILD)/tests/bench-node $(BUILD)/tests/bench-calls $(BUILD)/tests/bench-strikes ## nodes, strikes, the cost of being watched, sweeps; against the same by hand and by strace (root); parts: BENCH="node sweep"
 	BUILD=$(BUILD) BENCH="$(BENCH)" tests/bench.sh
+$(BUILD)/tests/bench-node: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/node_*.c))
 $(BUILD)/tests/bench-%: $(BUILD)/tests/bench/%.o $(BUILD)/tests/bench/rig.o $(BUILD)/libbackout.a
-	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(call say,LD)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
 
 # ---- looking after it ----
 

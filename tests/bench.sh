@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # BUILD=build BENCH="PART..." bench.sh [COUNT]; the parts, all by default, each on its own too:
-# node, strikes, watched, packages, sweep, dozen. A node (create, run `true`, destroy) against the same
-# done by an unshare script and, where it is installed, by bubblewrap; how exactly strikes come; then a tar of
+# node, strikes, watched, packages, sweep, dozen. Nodes, COUNT at each of LEVELS, against the bare calls
+# that make them and against other makers (see bench/node.c); how exactly strikes come; then a tar of
 # 5,000 files and `dpkg -i` of a dozen packages, watched and never struck, against none and against
 # strace; then sweeps (see bench/sweep.sh). Each comparison in one run, so that its ratios hold. SEED
 # draws the strikes' points.
@@ -12,39 +12,19 @@ bench=$BUILD/tests/bench-node calls=$BUILD/tests/bench-calls strikes=$BUILD/test
 [ "$(id -u)" -eq 0 ] || { echo 'bench: needs root' >&2; exit 69; }
 tmp=$(mktemp -d /var/tmp/backout-bench-XXXXXX)
 trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT TERM
 root=$tmp/root
-mkdir -p "$root/bin" "$root/proc" "$root/dev" "$root/sys" "$root/tmp" "$root/run" "$root/etc"
+mkdir -p "$root/bin" "$root/usr" "$root/proc" "$root/dev" "$root/sys" "$root/tmp" "$root/run" "$root/etc"
 cp /bin/busybox "$root/bin/busybox"
-for a in sh true tar rm mkdir mv ln chmod rmdir touch; do ln -s busybox "$root/bin/$a"; done
+for a in sh true tar rm mkdir mv ln chmod rmdir touch ip; do ln -s busybox "$root/bin/$a"; done
 echo root:x:0:0:root:/root:/bin/sh > "$root/etc/passwd"
 
-base=
-row() { # name "p50 p99"
-	p50=${2% *}
-	base=${base:-$p50}
-	awk -v n="$1" -v p="$p50" -v q="${2#* }" -v b="$base" \
-		'BEGIN { printf "%-40s p50 %7.2f ms   p99 %7.2f ms   x%.2f\n", n, p, q, p / b }'
-}
+# On a disk, as a drill's nodes are.
 part_node() {
-	cat > "$tmp/by-hand" <<END
-set -e
-rm -rf $tmp/h; mkdir -p $tmp/h/u $tmp/h/w $tmp/h/m
-exec unshare --mount --pid --net --uts --ipc --cgroup --fork sh -ec '
-mount -t overlay -o lowerdir=$root,upperdir=$tmp/h/u,workdir=$tmp/h/w,index=on,xino=on o $tmp/h/m
-mount -t proc p $tmp/h/m/proc
-mount -t tmpfs t $tmp/h/m/run
-mount -t tmpfs t $tmp/h/m/tmp
-ip link set lo up
-exec chroot $tmp/h/m /bin/true'
-END
-	row "node: create, run true, destroy" "$("$bench" node "$count" "$root" "$tmp/state")"
-	row "unshare and ip, by a script" "$("$bench" run "$count" sh "$tmp/by-hand")"
-	if command -v bwrap >/dev/null; then
-		row "bwrap (no overlay, no limits)" "$("$bench" run "$count" bwrap --unshare-all \
-			--bind "$root" / --proc /proc --dev /dev --tmpfs /run --tmpfs /tmp /bin/true)"
-	else
-		echo "bwrap: not installed (apt-get install bubblewrap), skipped"
-	fi
+	echo "nodes: an overlay root, six namespaces, a veth, limits; 'true' run; all gone:"
+	mkdir "$tmp/nodes"
+	# shellcheck disable=SC2086
+	"$bench" "$count" "$root" "$tmp/nodes" tests/bench/peers ${LEVELS:-}
 }
 
 # On tmpfs where there is one: what is compared is calls, not a disk.
